@@ -1,0 +1,1 @@
+//! Settings: raw as written (serde), then valid. Every problem is reported at once.
