@@ -1,1 +1,140 @@
-//! Settings: raw as written (serde), then valid. Every problem is reported at once.
+//! Settings: defaults, then a file, then the environment; then valid, with every problem reported at once.
+
+mod load;
+mod reader;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::endpoint::EndpointDefaults;
+use crate::model::secret::Secret;
+
+pub use load::{BadSettings, Layers, effective, load};
+
+/// What this process is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One SQLite file, API and worker in one process.
+    Embedded,
+    Serve(Role),
+    /// Only what the databases need.
+    Migrate,
+}
+
+/// What a process of the production mode does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    All,
+    Api,
+    Worker,
+}
+
+impl Role {
+    #[must_use]
+    pub fn has_api(self) -> bool {
+        self != Self::Worker
+    }
+    #[must_use]
+    pub fn has_worker(self) -> bool {
+        self != Self::Api
+    }
+}
+
+/// All settings, valid.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub http: HttpSettings,
+    pub redis: RedisSettings,
+    pub postgres: PostgresSettings,
+    pub sqlite: SqliteSettings,
+    pub worker: WorkerSettings,
+    pub retry: RetrySettings,
+    pub guard: GuardSettings,
+    pub endpoints: EndpointDefaults,
+    pub max_event_bytes: usize,
+    pub sweep_interval: Duration,
+    pub shutdown_grace: Duration,
+    pub retention_days: u32,
+    pub log: LogSettings,
+}
+
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    pub listen: SocketAddr,
+    pub tokens: Vec<Token>,
+    pub max_body_bytes: usize,
+}
+
+/// Who may use the API.
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub secret: Secret,
+    /// The only tenant it sees and touches; `None` for all.
+    pub tenant: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    pub url: Secret,
+    pub prefix: String,
+    pub lease: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct PostgresSettings {
+    pub url: Secret,
+    pub connections: u32,
+    pub connect_timeout: Duration,
+    pub statement_timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct SqliteSettings {
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerSettings {
+    /// Requests in flight at most.
+    pub in_flight: usize,
+    /// Requests in flight to one endpoint at most, where it does not say otherwise.
+    pub endpoint_in_flight: usize,
+    /// Entries of one claim at most.
+    pub claim_batch: usize,
+    /// Deliveries of one commit at most.
+    pub commit_batch: usize,
+    /// How long an event waits for the last of its deliveries before it is recorded without.
+    pub hold: Duration,
+    /// How long a delivery waits for its turn before it goes back onto the schedule.
+    pub park_after: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct RetrySettings {
+    /// The part by which a waiting time is made longer or shorter at random.
+    pub jitter: f64,
+    pub max_delay: Duration,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct GuardSettings {
+    pub allow: Vec<IpNet>,
+    pub deny: Vec<IpNet>,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    /// A level or directives of tracing's `EnvFilter`.
+    pub level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
