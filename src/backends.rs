@@ -1,1 +1,3 @@
-//! backends
+//! The concrete servers behind the ports: Redis and Postgres in production, one SQLite file embedded.
+
+pub mod redis;

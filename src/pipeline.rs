@@ -1,1 +1,21 @@
-//! pipeline
+//! The road: intake, matching, lanes, sending, record, settle; and the sweep that puts back what a crash left behind.
+
+mod accept;
+mod backoff;
+mod budget;
+mod catalog;
+mod flight;
+mod intake;
+mod lanes;
+mod leases;
+mod matching;
+mod record;
+mod retry;
+mod sending;
+mod settle;
+mod sweep;
+mod worker;
+
+pub use accept::GroupedDoor;
+pub use catalog::LiveCatalog;
+pub use worker::{Parts, Worker};

@@ -66,7 +66,7 @@ pub enum TakenOver {
 pub struct Due {
     /// Oldest due time first.
     pub ids: Vec<DeliveryId>,
-    /// When the next one that is not in `ids` becomes due; `None` when nothing waits.
+    /// When the next one becomes due; a leased one does at the end of its lease. `None` when the schedule is empty.
     pub next: Option<Timestamp>,
 }
 
@@ -94,8 +94,16 @@ impl Settlement {
             && self.dead.is_empty()
     }
 
-    /// Adds what came later.
+    /// Adds what came later; where both speak of a delivery, the later word holds.
     pub fn merge(&mut self, later: Self) {
+        if !later.unscheduled.is_empty() && !self.scheduled.is_empty() {
+            let gone: std::collections::HashSet<_> = later.unscheduled.iter().collect();
+            self.scheduled.retain(|(id, _)| !gone.contains(id));
+        }
+        if !later.scheduled.is_empty() && !self.unscheduled.is_empty() {
+            let back: std::collections::HashSet<_> = later.scheduled.iter().map(|(id, _)| id).collect();
+            self.unscheduled.retain(|id| !back.contains(id));
+        }
         self.claims.extend(later.claims);
         self.released.extend(later.released);
         self.scheduled.extend(later.scheduled);

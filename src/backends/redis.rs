@@ -1,0 +1,56 @@
+//! The hand-off and the schedule in Redis.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `webhook_events` | list | entries of door 1 |
+//! | `webhook_accepted` | sorted set | `tenant/id` of accepted events that wait for a worker; the score is when they were accepted |
+//! | `webhook_retries` | sorted set | delivery ids; the score is the due time or the end of the lease |
+//! | `webhook_claims` | sorted set | claim ids; the score is the end of the lease |
+//! | `webhook_claim:<id>` | list | the items of one claim, dropped whole |
+//! | `webhook_routing` | hash | `tenant/id` of events that are being routed, with the claim that does it |
+//! | `webhook_dead_letters` | list | what could not be processed |
+//!
+//! All times are Redis' own, so that the clocks of workers do not matter.
+
+mod claims;
+mod error;
+mod keys;
+mod link;
+mod queue;
+mod scripts;
+
+use std::time::Duration;
+
+use crate::config::RedisSettings;
+use crate::ports::BackendError;
+use keys::Keys;
+use link::Link;
+use scripts::Scripts;
+
+/// [`crate::ports::Queue`] in Redis. Nothing connects before the first call, and every call connects anew where it must.
+pub struct RedisQueue {
+    /// All that answers at once.
+    link: Link,
+    /// Waits for entries of door 1.
+    entries: Link,
+    /// Waits for accepted events.
+    accepted: Link,
+    keys: Keys,
+    scripts: Scripts,
+    lease: Duration,
+}
+
+impl RedisQueue {
+    /// # Errors
+    /// [`BackendError::Refused`] when the URL is not one of Redis.
+    pub fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
+        Ok(Self {
+            link: Link::new(&settings.url)?,
+            entries: Link::new(&settings.url)?,
+            accepted: Link::new(&settings.url)?,
+            keys: Keys::new(&settings.prefix),
+            scripts: Scripts::new(),
+            lease: settings.lease,
+        })
+    }
+}

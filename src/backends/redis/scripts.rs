@@ -1,0 +1,29 @@
+//! The scripts, each described at its head. A server that forgot one is given it again.
+
+use redis::Script;
+
+pub(super) struct Scripts {
+    pub(super) claim_entries: Script,
+    pub(super) claim_accepted: Script,
+    pub(super) claim_due: Script,
+    pub(super) hold: Script,
+    pub(super) expired: Script,
+    pub(super) take_over: Script,
+    pub(super) reserve: Script,
+    pub(super) renew: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            claim_entries: Script::new(include_str!("lua/claim_entries.lua")),
+            claim_accepted: Script::new(include_str!("lua/claim_accepted.lua")),
+            claim_due: Script::new(include_str!("lua/claim_due.lua")),
+            hold: Script::new(include_str!("lua/hold.lua")),
+            expired: Script::new(include_str!("lua/expired.lua")),
+            take_over: Script::new(include_str!("lua/take_over.lua")),
+            reserve: Script::new(include_str!("lua/reserve.lua")),
+            renew: Script::new(include_str!("lua/renew.lua")),
+        }
+    }
+}

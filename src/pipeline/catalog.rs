@@ -1,0 +1,134 @@
+//! The endpoints as this process knows them: an index in memory, kept up to date.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Patience;
+use super::matching::Index;
+use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
+use crate::model::page::Page;
+use crate::model::problem::Problem;
+use crate::ports::{BackendError, Catalog, CatalogError, Changes, Observe};
+use crate::sender::guard::Guard;
+
+/// How often changes made by other processes are looked for; the contract gives one second.
+const REFRESH: Duration = Duration::from_millis(300);
+
+/// A [`Catalog`] whose changes are in force in this process before they are answered.
+pub struct LiveCatalog {
+    backend: Arc<dyn Catalog>,
+    guard: Guard,
+    index: RwLock<Index>,
+    /// The revision that the index shows. Held while changes are fetched, so that older ones cannot overwrite newer ones.
+    revision: Mutex<i64>,
+    observe: Arc<dyn Observe>,
+}
+
+impl LiveCatalog {
+    #[must_use]
+    pub fn new(backend: Arc<dyn Catalog>, guard: Guard, observe: Arc<dyn Observe>) -> Arc<Self> {
+        Arc::new(Self { backend, guard, index: RwLock::default(), revision: Mutex::new(0), observe })
+    }
+
+    /// Fetches what changed.
+    ///
+    /// # Errors
+    /// When the backend is away.
+    pub async fn refresh(&self) -> Result<(), BackendError> {
+        let mut revision = self.revision.lock().await;
+        let changes = self.backend.changes(*revision).await?;
+        if changes.revision == *revision {
+            return Ok(());
+        }
+        let active = {
+            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            for id in changes.removed {
+                index.remove(id);
+            }
+            for endpoint in changes.changed {
+                index.put(Arc::new(endpoint));
+            }
+            index.active()
+        };
+        *revision = changes.revision;
+        self.observe.endpoints_active(active);
+        Ok(())
+    }
+
+    /// Follows changes until `stop`.
+    pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let mut patience = Patience::new();
+        loop {
+            match self.refresh().await {
+                Ok(()) => {
+                    patience.reset();
+                    tokio::select! {
+                        () = tokio::time::sleep(REFRESH) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+                Err(error) => {
+                    if !patience.after(&error, "following changes of endpoints", &*self.observe, &stop).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `read` with the index. Not for long: changes wait meanwhile.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
+        read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn check(&self, spec: &EndpointSpec) -> Result<(), CatalogError> {
+        self.guard.check_url(&spec.url).map_err(|reason| {
+            CatalogError::Invalid(vec![Problem::new("url", format!("cannot be reached: {reason}; see guard.allow in the settings"))])
+        })
+    }
+
+    /// What the answer says must be in force. A backend that goes away right after it made the change does not undo it: the refresh follows.
+    async fn refreshed<T>(&self, answer: T) -> T {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "a change of an endpoint is made, and will be in force here as soon as it can be read");
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Catalog for LiveCatalog {
+    async fn changes(&self, revision: i64) -> Result<Changes, BackendError> {
+        self.backend.changes(revision).await
+    }
+
+    async fn create(&self, new: NewEndpoint) -> Result<Endpoint, CatalogError> {
+        self.check(&new.spec)?;
+        let endpoint = self.backend.create(new).await?;
+        Ok(self.refreshed(endpoint).await)
+    }
+
+    async fn update(&self, id: i64, tenant: Option<&str>, spec: EndpointSpec) -> Result<Endpoint, CatalogError> {
+        self.check(&spec)?;
+        let endpoint = self.backend.update(id, tenant, spec).await?;
+        Ok(self.refreshed(endpoint).await)
+    }
+
+    async fn remove(&self, id: i64, tenant: Option<&str>) -> Result<(), CatalogError> {
+        self.backend.remove(id, tenant).await?;
+        self.refreshed(()).await;
+        Ok(())
+    }
+
+    async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {
+        self.backend.get(id, tenant).await
+    }
+
+    async fn list(&self, tenant: Option<&str>, after: Option<i64>, limit: u32) -> Result<Page<Endpoint, i64>, BackendError> {
+        self.backend.list(tenant, after, limit).await
+    }
+}

@@ -1,0 +1,125 @@
+//! The three ways into this process: entries of door 1, accepted events, and due deliveries. Each is a loop that claims when there
+//! is room, and each claim becomes flights.
+
+mod accepted;
+mod due;
+mod entries;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::{self, Patience};
+use super::budget::Budget;
+use super::catalog::LiveCatalog;
+use super::flight::{Flight, HeldClaim, Origin, Report, Routing};
+use super::leases::Leases;
+use super::sending::Sending;
+use crate::model::event::{Event, EventKey};
+use crate::ports::{BackendError, Claim, ClaimId, Known, Observe, Queue, Records, TakenOver};
+
+/// How long one blocking claim waits. Shutting down waits for it.
+const WAIT: Duration = Duration::from_secs(1);
+
+pub(super) struct Intake {
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) records: Arc<dyn Records>,
+    pub(super) catalog: Arc<LiveCatalog>,
+    pub(super) sending: Arc<Sending>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) leases: Arc<Leases>,
+    pub(super) observe: Arc<dyn Observe>,
+    pub(super) claim_batch: usize,
+    pub(super) max_event_bytes: usize,
+    pub(super) stop: CancellationToken,
+}
+
+impl Intake {
+    /// Room for a claim, or `None` when it is time to stop.
+    async fn room(&self) -> Option<usize> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            room = self.budget.room() => Some(room.min(self.claim_batch)),
+        }
+    }
+
+    /// Claims with `claim` and hands what comes to `route`, until it is time to stop.
+    async fn claim_loop<T, C, R>(&self, what: &str, claim: impl Fn(usize) -> C, route: impl Fn(Claim<T>) -> R)
+    where
+        C: Future<Output = Result<Option<Claim<T>>, BackendError>>,
+        R: Future<Output = Option<()>>,
+    {
+        let mut patience = Patience::new();
+        while let Some(max) = self.room().await {
+            match claim(max).await {
+                Ok(claimed) => {
+                    patience.reset();
+                    if let Some(claimed) = claimed
+                        && route(claimed).await.is_none()
+                    {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if !patience.after(&error, what, &*self.observe, &self.stop).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with what a worker that is gone had claimed. `None` when it is time to stop.
+    pub(super) async fn resume(&self, taken: TakenOver) -> Option<()> {
+        match taken {
+            TakenOver::Entries(claim) => self.route_entries(claim).await,
+            TakenOver::Accepted(claim) => self.route_accepted(claim).await,
+        }
+    }
+
+    /// Which of these events this claim may route: nobody else does, and nobody did.
+    async fn admit(&self, claim: &ClaimId, keys: &[EventKey]) -> Option<Vec<Admission>> {
+        let reserve = || self.queue.reserve(claim, keys);
+        let ours = backoff::until_it_works("reserving events", &*self.observe, &self.stop, reserve).await?;
+        let known = || self.records.known(keys);
+        let known = backoff::until_it_works("looking events up", &*self.observe, &self.stop, known).await?;
+        let admission = |(ours, known): (bool, Known)| if ours { Admission::Ours(known) } else { Admission::Elsewhere };
+        Some(ours.into_iter().zip(known).map(admission).collect())
+    }
+
+    /// Matches events and sends their deliveries on their way.
+    async fn route(&self, claim: &Arc<HeldClaim>, events: Vec<Event>, accepted: bool) {
+        let mut flights = Vec::with_capacity(events.len());
+        let mut unmatched = Vec::new();
+        for event in events {
+            let event = Arc::new(event);
+            let endpoints = self.catalog.read(|index| index.matching(&event.key.tenant, &event.event_type));
+            self.observe.triggered(&event.event_type, 1);
+            let routing = Routing::new(Arc::clone(&event), accepted, Arc::clone(claim), &endpoints);
+            if endpoints.is_empty() {
+                unmatched.push(Report::Unmatched(routing));
+                continue;
+            }
+            for (index, endpoint) in endpoints.into_iter().enumerate() {
+                let (id, _) = routing.deliveries[index];
+                let origin = Origin::Routing { routing: Arc::clone(&routing), index };
+                flights.push(Flight { id, endpoint, event: Arc::clone(&event), attempts_before: 0, origin });
+            }
+        }
+        self.budget.take(flights.len());
+        self.sending.offer(flights).await;
+        for report in unmatched {
+            self.sending.report(report).await;
+        }
+    }
+}
+
+/// What may be done with one event of a claim.
+enum Admission {
+    /// Reserved, and this is known of it.
+    Ours(Known),
+    /// Another claim is routing it right now.
+    Elsewhere,
+}

@@ -1,0 +1,160 @@
+//! One lane per endpoint, each with its own cap and its fair turn, under one cap for all.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::flight::Flight;
+use crate::model::endpoint::Endpoint;
+use crate::sender::Target;
+
+/// Lanes that are kept ready while nothing runs or waits in them.
+const IDLE_LANES: usize = 4096;
+
+/// A flight whose turn it is.
+pub(super) type Start = (Flight, Arc<Target>);
+
+pub(super) struct Lanes {
+    state: Mutex<State>,
+    /// Requests in flight at most, and to one endpoint where it does not say otherwise.
+    limit: usize,
+    lane_limit: usize,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<i64, Lane>,
+    /// Lanes that have a waiting flight and room for it, in the order of their turns; each is here at most once.
+    turns: VecDeque<i64>,
+    in_flight: usize,
+    closed: bool,
+}
+
+struct Lane {
+    endpoint: Arc<Endpoint>,
+    target: Arc<Target>,
+    waiting: VecDeque<(Instant, Flight)>,
+    in_flight: usize,
+    cap: usize,
+    has_turn: bool,
+}
+
+impl Lane {
+    fn new(endpoint: Arc<Endpoint>, lane_limit: usize) -> Self {
+        let target = Arc::new(Target::new(&endpoint));
+        let cap = cap(&endpoint, lane_limit);
+        Self { endpoint, target, waiting: VecDeque::new(), in_flight: 0, cap, has_turn: false }
+    }
+
+    /// An endpoint that was changed is sent to as it is now.
+    fn follow(&mut self, endpoint: &Arc<Endpoint>, lane_limit: usize) {
+        if !Arc::ptr_eq(&self.endpoint, endpoint) && self.endpoint.updated_at <= endpoint.updated_at {
+            self.endpoint = Arc::clone(endpoint);
+            self.target = Arc::new(Target::new(endpoint));
+            self.cap = cap(endpoint, lane_limit);
+        }
+    }
+}
+
+fn cap(endpoint: &Endpoint, lane_limit: usize) -> usize {
+    endpoint.spec.in_flight.map_or(lane_limit, |own| own as usize)
+}
+
+impl State {
+    fn give_turn(&mut self, id: i64) {
+        if let Some(lane) = self.lanes.get_mut(&id)
+            && !lane.has_turn
+            && !lane.waiting.is_empty()
+            && lane.in_flight < lane.cap
+        {
+            lane.has_turn = true;
+            self.turns.push_back(id);
+        }
+    }
+
+    fn next(&mut self, limit: usize) -> Option<Start> {
+        while self.in_flight < limit {
+            let id = self.turns.pop_front()?;
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.has_turn = false;
+            if lane.in_flight >= lane.cap {
+                continue;
+            }
+            let Some((_, flight)) = lane.waiting.pop_front() else { continue };
+            lane.in_flight += 1;
+            self.in_flight += 1;
+            let target = Arc::clone(&lane.target);
+            self.give_turn(id);
+            return Some((flight, target));
+        }
+        None
+    }
+}
+
+impl Lanes {
+    pub(super) fn new(limit: usize, lane_limit: usize) -> Self {
+        Self { state: Mutex::default(), limit, lane_limit }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes flights in, and answers those whose turn it is now. After [`Lanes::close`] it answers them all back in the second place.
+    pub(super) fn offer(&self, flights: Vec<Flight>) -> (Vec<Start>, Vec<Flight>) {
+        let mut state = self.state();
+        if state.closed {
+            return (Vec::new(), flights);
+        }
+        let now = Instant::now();
+        for flight in flights {
+            let id = flight.endpoint.id;
+            let lane = state.lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit));
+            lane.follow(&flight.endpoint, self.lane_limit);
+            lane.waiting.push_back((now, flight));
+            state.give_turn(id);
+        }
+        (std::iter::from_fn(|| state.next(self.limit)).collect(), Vec::new())
+    }
+
+    /// Ends a flight of that endpoint, and answers the one whose turn it is now.
+    pub(super) fn finish(&self, endpoint_id: i64) -> Option<Start> {
+        let mut state = self.state();
+        state.in_flight -= 1;
+        if let Some(lane) = state.lanes.get_mut(&endpoint_id) {
+            lane.in_flight -= 1;
+            if lane.in_flight == 0 && lane.waiting.is_empty() && state.lanes.len() > IDLE_LANES {
+                state.lanes.remove(&endpoint_id);
+            } else {
+                state.give_turn(endpoint_id);
+            }
+        }
+        state.next(self.limit)
+    }
+
+    /// Takes out all that waits in lanes whose oldest flight has waited for `patience`: those lanes do not move, and what
+    /// waits in them holds memory that others need.
+    pub(super) fn take_stalled(&self, patience: Duration) -> Vec<Flight> {
+        let mut state = self.state();
+        let mut stalled = Vec::new();
+        for lane in state.lanes.values_mut() {
+            if lane.waiting.front().is_some_and(|(since, _)| since.elapsed() >= patience) {
+                stalled.extend(lane.waiting.drain(..).map(|(_, flight)| flight));
+            }
+        }
+        stalled
+    }
+
+    /// Lets nothing more start, and answers all that waited.
+    pub(super) fn close(&self) -> Vec<Flight> {
+        let mut state = self.state();
+        state.closed = true;
+        state.turns.clear();
+        state.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).map(|(_, flight)| flight).collect()
+    }
+
+    /// How many requests are in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.state().in_flight
+    }
+}

@@ -1,0 +1,45 @@
+//! What this process holds under a lease. The settler renews it.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::model::delivery::DeliveryId;
+use crate::ports::ClaimId;
+
+#[derive(Default)]
+pub(super) struct Leases(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    claims: HashSet<ClaimId>,
+    deliveries: HashSet<DeliveryId>,
+}
+
+impl Leases {
+    fn state(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn hold_claim(&self, id: &ClaimId) {
+        self.state().claims.insert(id.clone());
+    }
+
+    pub(super) fn hold_deliveries(&self, ids: &[DeliveryId]) {
+        self.state().deliveries.extend(ids);
+    }
+
+    pub(super) fn release(&self, claims: &[ClaimId], deliveries: &[DeliveryId]) {
+        let mut state = self.state();
+        for claim in claims {
+            state.claims.remove(claim);
+        }
+        for delivery in deliveries {
+            state.deliveries.remove(delivery);
+        }
+    }
+
+    pub(super) fn held(&self) -> (Vec<ClaimId>, Vec<DeliveryId>) {
+        let state = self.state();
+        (state.claims.iter().cloned().collect(), state.deliveries.iter().copied().collect())
+    }
+}

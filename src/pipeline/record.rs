@@ -1,0 +1,124 @@
+//! Records what came of everything, in commits that hundreds of deliveries share, and passes on what is to be settled.
+//!
+//! One task, in order: a delivery's second step is never committed before its first.
+
+mod gather;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::gather::{Gathered, Gatherer};
+use super::backoff;
+use super::budget::Budget;
+use super::flight::Report;
+use super::leases::Leases;
+use super::settle::Settling;
+use crate::model::clock;
+use crate::model::dead_letter::DeadLetter;
+use crate::ports::{BackendError, Batch, Observe, Records, Routed};
+
+/// What the recorder works with.
+pub(super) struct Recorder {
+    pub(super) records: Arc<dyn Records>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) leases: Arc<Leases>,
+    pub(super) observe: Arc<dyn Observe>,
+    pub(super) settlements: mpsc::Sender<Settling>,
+    pub(super) commit_batch: usize,
+    /// How long an event waits for the last of its deliveries.
+    pub(super) hold: Duration,
+    pub(super) lease: Duration,
+    /// A catalog that learns at once of endpoints that were disabled here.
+    pub(super) catalog: Arc<super::LiveCatalog>,
+}
+
+impl Recorder {
+    /// Runs until everything that reports is gone; `abort` gives up on records that are away.
+    pub(super) async fn run(self, mut reports: mpsc::Receiver<Report>, abort: CancellationToken) {
+        let mut gatherer = Gatherer::new(self.hold, self.lease);
+        let mut received = Vec::with_capacity(self.commit_batch);
+        loop {
+            let open = tokio::select! {
+                count = reports.recv_many(&mut received, self.commit_batch) => count > 0,
+                () = gatherer.wait() => true,
+            };
+            for report in received.drain(..) {
+                gatherer.add(report);
+            }
+            gatherer.flush(Instant::now(), !open);
+            let gathered = gatherer.take();
+            if !gathered.is_empty() && !self.commit(gathered, &abort).await {
+                return;
+            }
+            if !open {
+                return;
+            }
+        }
+    }
+
+    /// False when it was given up.
+    async fn commit(&self, mut gathered: Gathered, abort: &CancellationToken) -> bool {
+        self.leases.hold_deliveries(&gathered.held);
+        if !gathered.batch.is_empty() {
+            let started = Instant::now();
+            let record = || self.write(&gathered.batch);
+            let Some(refused) = backoff::until_it_works("recording", &*self.observe, abort, record).await else {
+                return false;
+            };
+            gathered.settling.settlement.dead.extend(refused);
+            self.observe.committed(gathered.rows(), started.elapsed());
+        }
+        self.budget.give_back(gathered.landed);
+        for (event_type, delivered) in &gathered.settled {
+            self.observe.settled(event_type, *delivered);
+        }
+        if !gathered.batch.disabled.is_empty()
+            && let Err(error) = self.catalog.refresh().await
+        {
+            tracing::warn!(%error, "an endpoint is disabled, and this process will know as soon as it can read it");
+        }
+        self.settlements.send(gathered.settling).await.is_ok()
+    }
+
+    /// Commits a batch. One that is refused is written piece by piece, so that what is wrong with one event stays with that one;
+    /// answers the pieces that cannot be written.
+    async fn write(&self, batch: &Batch) -> Result<Vec<DeadLetter>, BackendError> {
+        match self.records.record(batch).await {
+            Ok(()) => return Ok(Vec::new()),
+            Err(BackendError::Refused { backend, source }) => {
+                tracing::error!(backend, error = %source, "a commit was refused: it is written piece by piece");
+            }
+            Err(error) => return Err(error),
+        }
+        let mut dead = Vec::new();
+        // What a piece wrote already is passed over when it is written again.
+        for routed in &batch.routed {
+            let piece = Batch { routed: vec![routed.clone()], ..Batch::default() };
+            match self.records.record(&piece).await {
+                Err(BackendError::Refused { source, .. }) => dead.push(refused(routed, &*source)),
+                other => other?,
+            }
+        }
+        for step in &batch.steps {
+            let piece = Batch { steps: vec![step.clone()], ..Batch::default() };
+            match self.records.record(&piece).await {
+                Err(BackendError::Refused { source, .. }) => {
+                    tracing::error!(delivery_id = %step.state.id, error = %source, "this step of a delivery cannot be recorded: it will be made again");
+                }
+                other => other?,
+            }
+        }
+        let disabled = Batch { disabled: batch.disabled.clone(), ..Batch::default() };
+        if !disabled.is_empty() {
+            self.records.record(&disabled).await?;
+        }
+        Ok(dead)
+    }
+}
+
+fn refused(routed: &Routed, source: &(dyn std::error::Error + Send + Sync)) -> DeadLetter {
+    DeadLetter { reason: format!("cannot be recorded: {source}"), class: "refused", at: clock::now(), entry: routed.event.body.clone() }
+}

@@ -1,0 +1,217 @@
+//! Puts reports together into what one commit writes: an event goes in once, with all of its deliveries.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::clock::{self, Timestamp};
+use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Status};
+use crate::pipeline::flight::{Flight, HeldClaim, Landing, Origin, Report, Routing};
+use crate::pipeline::retry::Verdict;
+use crate::pipeline::settle::Settling;
+use crate::ports::{Batch, Routed, Step};
+
+/// One commit's worth.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) batch: Batch,
+    pub(super) settling: Settling,
+    /// Flights that left memory.
+    pub(super) landed: usize,
+    /// Deliveries that go on in this process after the commit, and need a lease of their own from then on.
+    pub(super) held: Vec<DeliveryId>,
+    /// Deliveries that ended, for the metrics.
+    pub(super) settled: Vec<(Arc<str>, bool)>,
+}
+
+impl Gathered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.is_empty() && self.settling.settlement.is_empty() && self.landed == 0
+    }
+
+    /// Rows that the commit writes.
+    pub(super) fn rows(&self) -> u64 {
+        let routed: usize = self.batch.routed.iter().map(|routed| 1 + routed.deliveries.len()).sum();
+        (routed + self.batch.steps.len()) as u64
+    }
+}
+
+/// An event some of whose deliveries have not ended.
+struct Open {
+    routing: Arc<Routing>,
+    states: Vec<Option<DeliveryState>>,
+    missing: usize,
+    since: Instant,
+}
+
+pub(super) struct Gatherer {
+    /// By the address of the routing, which the Arc inside keeps taken.
+    open: HashMap<usize, Open>,
+    next: Gathered,
+    hold: Duration,
+    lease: Duration,
+}
+
+impl Gatherer {
+    pub(super) fn new(hold: Duration, lease: Duration) -> Self {
+        Self { open: HashMap::new(), next: Gathered::default(), hold, lease }
+    }
+
+    /// Waits until an open event may have waited long enough; for ever when none is open.
+    pub(super) async fn wait(&self) {
+        if self.open.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(self.hold / 4).await;
+    }
+
+    pub(super) fn take(&mut self) -> Gathered {
+        std::mem::take(&mut self.next)
+    }
+
+    pub(super) fn add(&mut self, report: Report) {
+        match report {
+            Report::Landed { flight, landing } => self.landed(flight, landing),
+            Report::Unmatched(routing) => self.routed(&routing, Vec::new()),
+            Report::Stopped { id, endpoint_id, attempts_before, event_type, reason } => {
+                let state = DeliveryState {
+                    id,
+                    endpoint_id,
+                    status: Status::Failed,
+                    attempt_count: attempts_before,
+                    last: None,
+                    reason: Some(reason),
+                    next_retry_at: None,
+                };
+                self.next.settled.push((event_type, false));
+                self.step(attempts_before, state);
+            }
+            Report::NotWaiting(ids) => {
+                self.next.settling.ended.extend(&ids);
+                self.next.settling.settlement.unscheduled.extend(ids);
+            }
+            Report::Passed { claim, items, released, dead } => {
+                self.next.settling.settlement.released.extend(released);
+                self.next.settling.settlement.dead.extend(dead);
+                self.claim_done(&claim, items);
+            }
+        }
+    }
+
+    fn landed(&mut self, flight: Flight, landing: Landing) {
+        self.next.landed += 1;
+        let (state, parked) = match landing {
+            Landing::Parked { until } => (waiting(flight.id, flight.endpoint.id, flight.attempts_before, until), true),
+            Landing::Attempted { attempt, verdict } => {
+                let gone = verdict == Verdict::Gone;
+                let state = attempted(&flight, attempt.into_result(), verdict);
+                if gone {
+                    let reason = "the receiver answered 410 Gone".to_owned();
+                    self.next.batch.disabled.push((flight.endpoint.id, reason));
+                }
+                (state, false)
+            }
+        };
+        if !state.status.is_waiting() {
+            self.next.settled.push((Arc::clone(&flight.event.event_type), state.status == Status::Delivered));
+        }
+        match flight.origin {
+            Origin::Routing { routing, index } if !routing.is_recorded() => self.first(&routing, index, state),
+            // The record of a parked delivery says that it waits already, and for longer than it has to: only the schedule changes.
+            _ if parked => {
+                self.next.settling.ended.push(state.id);
+                self.next.settling.settlement.scheduled.extend(state.next_retry_at.map(|until| (state.id, until)));
+            }
+            _ => self.step(flight.attempts_before, state),
+        }
+    }
+
+    /// A delivery's first state: it goes into the records with its event.
+    fn first(&mut self, routing: &Arc<Routing>, index: usize, state: DeliveryState) {
+        if routing.deliveries.len() == 1 {
+            return self.routed(routing, vec![state]);
+        }
+        let key = Arc::as_ptr(routing).addr();
+        let open = self.open.entry(key).or_insert_with(|| Open {
+            routing: Arc::clone(routing),
+            states: vec![None; routing.deliveries.len()],
+            missing: routing.deliveries.len(),
+            since: Instant::now(),
+        });
+        if open.states[index].replace(state).is_none() {
+            open.missing -= 1;
+        }
+        if open.missing == 0
+            && let Some(open) = self.open.remove(&key)
+        {
+            self.routed(&open.routing, open.states.into_iter().flatten().collect());
+        }
+    }
+
+    /// Closes events that have waited for `hold`, or all of them: what has not ended goes into the records as waiting.
+    pub(super) fn flush(&mut self, now: Instant, all: bool) {
+        let ripe: Vec<_> =
+            self.open.iter().filter(|(_, open)| all || now.duration_since(open.since) >= self.hold).map(|(key, _)| *key).collect();
+        let lease_end = clock::after(clock::now(), self.lease);
+        for key in ripe {
+            let Some(open) = self.open.remove(&key) else { continue };
+            let mut states = Vec::with_capacity(open.states.len());
+            for (state, (id, endpoint_id)) in open.states.into_iter().zip(&open.routing.deliveries) {
+                states.push(state.unwrap_or_else(|| {
+                    self.next.held.push(*id);
+                    waiting(*id, *endpoint_id, 0, lease_end)
+                }));
+            }
+            self.routed(&open.routing, states);
+        }
+    }
+
+    fn routed(&mut self, routing: &Arc<Routing>, deliveries: Vec<DeliveryState>) {
+        routing.set_recorded();
+        let settlement = &mut self.next.settling.settlement;
+        for state in &deliveries {
+            settlement.scheduled.extend(state.next_retry_at.map(|at| (state.id, at)));
+        }
+        settlement.released.push(routing.event.key.clone());
+        self.next.batch.routed.push(Routed { event: Arc::clone(&routing.event), accepted: routing.accepted, deliveries });
+        self.claim_done(&routing.claim, 1);
+    }
+
+    fn step(&mut self, after_attempts: u32, state: DeliveryState) {
+        self.next.settling.ended.push(state.id);
+        let settlement = &mut self.next.settling.settlement;
+        match state.next_retry_at {
+            Some(at) => settlement.scheduled.push((state.id, at)),
+            None => settlement.unscheduled.push(state.id),
+        }
+        self.next.batch.steps.push(Step { after_attempts, state });
+    }
+
+    fn claim_done(&mut self, claim: &HeldClaim, items: usize) {
+        if claim.done(items) {
+            self.next.settling.settlement.claims.push(claim.id.clone());
+        }
+    }
+}
+
+fn waiting(id: DeliveryId, endpoint_id: i64, attempt_count: u32, until: Timestamp) -> DeliveryState {
+    let status = if attempt_count == 0 { Status::Pending } else { Status::Retrying };
+    DeliveryState { id, endpoint_id, status, attempt_count, last: None, reason: None, next_retry_at: Some(until) }
+}
+
+fn attempted(flight: &Flight, result: AttemptResult, verdict: Verdict) -> DeliveryState {
+    let (status, next_retry_at) = match verdict {
+        Verdict::Delivered => (Status::Delivered, None),
+        Verdict::RetryAt(at) => (Status::Retrying, Some(at)),
+        Verdict::Failed | Verdict::Gone => (Status::Failed, None),
+    };
+    DeliveryState {
+        id: flight.id,
+        endpoint_id: flight.endpoint.id,
+        status,
+        attempt_count: flight.attempts_before + 1,
+        last: Some(result),
+        reason: None,
+        next_retry_at,
+    }
+}

@@ -1,0 +1,105 @@
+//! Sends what has its turn: a task per running request, which takes the next flight when it is done.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::backoff;
+use super::flight::{Flight, Landing, Report};
+use super::lanes::{Lanes, Start};
+use super::retry;
+use crate::config::RetrySettings;
+use crate::model::clock;
+use crate::ports::Observe;
+use crate::sender::{Sender, Target};
+
+/// How long a flight that did not get its turn waits on the schedule.
+const PARKED: Duration = Duration::from_secs(2);
+
+pub(super) struct Sending {
+    pub(super) lanes: Lanes,
+    pub(super) sender: Sender,
+    pub(super) retry: RetrySettings,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) observe: Arc<dyn Observe>,
+    pub(super) tasks: TaskTracker,
+    /// Ends attempts that still run when the time for shutting down is over.
+    pub(super) abort: CancellationToken,
+}
+
+impl Sending {
+    /// Takes flights in and starts those whose turn it is.
+    pub(super) async fn offer(self: &Arc<Self>, flights: Vec<Flight>) {
+        let (starts, refused) = self.lanes.offer(flights);
+        for start in starts {
+            self.tasks.spawn(Arc::clone(self).run(start));
+        }
+        self.park(refused, Duration::ZERO).await;
+    }
+
+    async fn run(self: Arc<Self>, start: Start) {
+        let mut next = Some(start);
+        while let Some((flight, target)) = next {
+            let endpoint_id = flight.endpoint.id;
+            let landing = self.attempt(&flight, &target).await;
+            next = self.lanes.finish(endpoint_id);
+            self.report(Report::Landed { flight, landing }).await;
+        }
+    }
+
+    async fn attempt(&self, flight: &Flight, target: &Target) -> Landing {
+        let number = flight.attempts_before + 1;
+        // A panic in one request is our trouble with that one alone.
+        let sending = AssertUnwindSafe(self.sender.send(target, flight.id, &flight.event, number)).catch_unwind();
+        let attempt = tokio::select! {
+            attempt = sending => attempt,
+            () = self.abort.cancelled() => return Landing::Parked { until: clock::now() },
+        };
+        let Ok(attempt) = attempt else {
+            tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, "sending panicked: the delivery is put back");
+            return Landing::Parked { until: clock::after(clock::now(), PARKED) };
+        };
+        self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
+        let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
+        Landing::Attempted { attempt, verdict }
+    }
+
+    /// Puts flights back onto the schedule. Jitter keeps them from coming back all at once.
+    async fn park(&self, flights: Vec<Flight>, wait: Duration) {
+        let now = clock::now();
+        for flight in flights {
+            let until = clock::after(now, backoff::jittered(wait, 0.5));
+            self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
+        }
+    }
+
+    /// Parks what waits in lanes that do not move, until `stop`.
+    pub(super) async fn watch_lanes(self: Arc<Self>, patience: Duration, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(patience / 4) => {}
+                () = stop.cancelled() => return,
+            }
+            self.observe.in_flight(self.lanes.in_flight() as u64);
+            self.park(self.lanes.take_stalled(patience), PARKED).await;
+        }
+    }
+
+    /// Lets nothing more start, and gives back all that waits.
+    pub(super) async fn close(&self) {
+        let waiting = self.lanes.close();
+        self.park(waiting, Duration::ZERO).await;
+    }
+
+    pub(super) async fn report(&self, report: Report) {
+        // The recorder outlives everything that reports to it.
+        if self.reports.send(report).await.is_err() {
+            tracing::error!("a report came after the recorder ended: its claim will be taken over");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Puts the road together, runs it, and drains it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::budget::Budget;
+use super::catalog::LiveCatalog;
+use super::intake::Intake;
+use super::lanes::Lanes;
+use super::leases::Leases;
+use super::record::Recorder;
+use super::sending::Sending;
+use super::settle::{AHEAD, Settler};
+use super::sweep;
+use crate::config::{RetrySettings, WorkerSettings};
+use crate::ports::{Observe, Queue, Records};
+use crate::sender::Sender;
+
+/// How long the last commit and settlement may take after the last attempt ended.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+/// What a worker is made of.
+pub struct Parts {
+    pub queue: Arc<dyn Queue>,
+    pub records: Arc<dyn Records>,
+    pub catalog: Arc<LiveCatalog>,
+    pub sender: Sender,
+    pub observe: Arc<dyn Observe>,
+    pub worker: WorkerSettings,
+    pub retry: RetrySettings,
+    pub lease: Duration,
+    pub max_event_bytes: usize,
+    pub sweep_interval: Duration,
+}
+
+/// A running worker.
+pub struct Worker {
+    sending: Arc<Sending>,
+    /// Loops that bring something in; they end when `stop` is cancelled.
+    intakes: TaskTracker,
+    /// Requests in flight.
+    requests: TaskTracker,
+    /// Recorder and settler; they end when nobody reports any more.
+    writers: TaskTracker,
+    stop: CancellationToken,
+    abort: CancellationToken,
+    abort_writers: CancellationToken,
+}
+
+impl Worker {
+    /// Starts claiming, sending and recording.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let (stop, abort, abort_writers) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let (intakes, requests, writers) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
+        let budget = Arc::new(Budget::new((parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2)));
+        let leases = Arc::new(Leases::default());
+        let (reports, reported) = mpsc::channel(parts.worker.commit_batch * 2);
+        let (settlements, committed) = mpsc::channel(AHEAD);
+
+        let settler = Settler {
+            queue: Arc::clone(&parts.queue),
+            leases: Arc::clone(&leases),
+            lease: parts.lease,
+            observe: Arc::clone(&parts.observe),
+        };
+        let recorder = Recorder {
+            records: Arc::clone(&parts.records),
+            budget: Arc::clone(&budget),
+            leases: Arc::clone(&leases),
+            observe: Arc::clone(&parts.observe),
+            settlements,
+            commit_batch: parts.worker.commit_batch,
+            hold: parts.worker.hold,
+            lease: parts.lease,
+            catalog: Arc::clone(&parts.catalog),
+        };
+        writers.spawn(settler.run(committed, abort_writers.clone()));
+        writers.spawn(recorder.run(reported, abort_writers.clone()));
+
+        let sending = Arc::new(Sending {
+            lanes: Lanes::new(parts.worker.in_flight, parts.worker.endpoint_in_flight),
+            sender: parts.sender,
+            retry: parts.retry,
+            reports,
+            observe: Arc::clone(&parts.observe),
+            tasks: requests.clone(),
+            abort: abort.clone(),
+        });
+        let intake = Arc::new(Intake {
+            queue: parts.queue,
+            records: parts.records,
+            catalog: parts.catalog,
+            sending: Arc::clone(&sending),
+            budget,
+            leases,
+            observe: parts.observe,
+            claim_batch: parts.worker.claim_batch,
+            max_event_bytes: parts.max_event_bytes,
+            stop: stop.clone(),
+        });
+        intakes.spawn(Arc::clone(&intake).entries());
+        intakes.spawn(Arc::clone(&intake).accepted());
+        intakes.spawn(Arc::clone(&intake).due());
+        intakes.spawn(sweep::run(intake, parts.sweep_interval, stop.clone()));
+        intakes.spawn(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()));
+        Self { sending, intakes, requests, writers, stop, abort, abort_writers }
+    }
+
+    /// Stops claiming, gives back what has not started, lets running attempts finish for `grace`, gives back the rest, and
+    /// records all of it. True when everything was recorded and settled.
+    pub async fn drain(self, grace: Duration) -> bool {
+        self.stop.cancel();
+        self.intakes.close();
+        self.intakes.wait().await;
+        self.sending.close().await;
+        self.requests.close();
+        if tokio::time::timeout(grace, self.requests.wait()).await.is_err() {
+            tracing::warn!(
+                in_flight = self.sending.lanes.in_flight(),
+                "the time for shutting down is over: running attempts are given back"
+            );
+            self.abort.cancel();
+            self.requests.wait().await;
+        }
+        // Nobody reports any more, so the recorder ends, and the settler after it.
+        drop(self.sending);
+        self.writers.close();
+        let finished = tokio::time::timeout(LAST_COMMIT, self.writers.wait()).await.is_ok();
+        if !finished {
+            tracing::error!("the last commits could not be made in time: their claims will be taken over when their leases run out");
+            self.abort_writers.cancel();
+        }
+        finished
+    }
+}

@@ -1,0 +1,64 @@
+//! An endpoint made ready for sending: what is the same in each of its requests is made once.
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use url::Url;
+
+use super::signature::SigningKeys;
+use crate::model::delivery::DeliveryId;
+use crate::model::endpoint::Endpoint;
+use crate::model::event::Event;
+
+const PLAIN_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
+const EVENT: HeaderName = HeaderName::from_static("x-webhook-event");
+const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
+const TIMESTAMP: HeaderName = HeaderName::from_static("x-webhook-timestamp");
+const STANDARD_ID: HeaderName = HeaderName::from_static("webhook-id");
+const STANDARD_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// Where and how requests to one endpoint go.
+pub struct Target {
+    pub(super) url: Url,
+    pub(super) timeout: std::time::Duration,
+    keys: SigningKeys,
+    headers: HeaderMap,
+}
+
+impl Target {
+    #[must_use]
+    pub fn new(endpoint: &Endpoint) -> Self {
+        let mut headers = HeaderMap::with_capacity(16 + endpoint.spec.headers.len());
+        for (name, value) in &endpoint.spec.headers {
+            // Registration refused what does not parse.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                headers.append(name, value);
+            }
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION"))));
+        Self { url: endpoint.spec.url.clone(), timeout: endpoint.spec.timeout, keys: SigningKeys::new(&[&endpoint.secret]), headers }
+    }
+
+    /// All headers of one attempt, made at `seconds` since 1970.
+    pub(super) fn headers(&self, delivery: DeliveryId, event: &Event, attempt: u32, seconds: i64) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        let seconds = seconds.to_string();
+        let id = value(&event.key.id);
+        headers.insert(PLAIN_SIGNATURE, value(&self.keys.plain(&event.body)));
+        headers.insert(STANDARD_SIGNATURE, value(&self.keys.standard(&event.key.id, &seconds, &event.body)));
+        headers.insert(STANDARD_ID, id);
+        let seconds = value(&seconds);
+        headers.insert(STANDARD_TIMESTAMP, seconds.clone());
+        headers.insert(TIMESTAMP, seconds);
+        headers.insert(EVENT, value(&event.event_type));
+        headers.insert(DELIVERY, value(delivery.0.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())));
+        headers.insert(ATTEMPT, HeaderValue::from(attempt));
+        headers
+    }
+}
+
+/// Ids, types and signatures are visible ASCII, so this is never empty in effect.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
