@@ -6,3 +6,4 @@ mod conformance;
 #[expect(dead_code, unused_imports, unused_macros, reason = "what the promises that are still to come need")]
 mod harness;
 mod harness_selftest;
+mod house;
