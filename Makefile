@@ -1,0 +1,42 @@
+# `make check` is exactly CI: .ci/run does nothing else once a machine has what it needs.
+
+.DEFAULT_GOAL := help
+.PHONY: help check fmt-check lint doc house deny servers test bench fmt clean
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: fmt-check lint doc house test deny ## Everything that CI checks
+
+fmt-check: ## Formatting
+	cargo fmt --check
+
+lint: ## Clippy, every warning an error
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## Documentation, private items included, every warning an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+house: ## Which room uses which, which library lives where, how long a file is
+	cargo test --locked --test promises house::
+
+servers: ## PostgreSQL and Redis for the tests, where they are missing
+	sh scripts/install-servers.sh
+
+test: servers ## All tests, over private PostgreSQL and Redis
+	cargo test --locked
+
+# The advisory database needs the network, so it is asked only where somebody asks for it: make deny DENY=advisories
+DENY ?= licenses bans sources
+deny: ## Licences, banned crates and sources of the dependencies
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check $(DENY); \
+	else echo "cargo-deny is not installed, so licences and sources were not checked. To install it: cargo install cargo-deny --locked"; fi
+
+bench: servers ## The benchmarks
+	cargo bench --locked
+
+fmt: ## Formats the code
+	cargo fmt
+
+clean: ## Removes what was built
+	cargo clean

@@ -1,0 +1,34 @@
+//! Every sentence of the doc comments in `src/ports.rs`, for both backends.
+
+mod backends;
+mod catalog;
+mod fixtures;
+mod queue_claims;
+mod queue_events;
+mod queue_schedule;
+mod queue_settle;
+mod records_events;
+mod records_lists;
+mod records_steps;
+mod records_totals;
+mod redis_and_postgres;
+
+/// Runs each of these sentences over Redis with Postgres, and over SQLite.
+macro_rules! for_both_backends {
+    ($($sentence:ident)+) => {
+        mod redis_and_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $sentence() {
+                super::$sentence($crate::conformance::backends::redis_and_postgres().await).await;
+            })+
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $sentence() {
+                super::$sentence($crate::conformance::backends::sqlite().await).await;
+            })+
+        }
+    };
+}
+use for_both_backends;

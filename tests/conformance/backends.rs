@@ -1,0 +1,57 @@
+//! The one place that makes backends for these tests.
+
+use posthaste::backends::postgres::{Postgres, PostgresSettings};
+use posthaste::backends::redis::RedisQueue;
+use posthaste::backends::sqlite::Sqlite;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use super::fixtures::{LEASE, Stand};
+use crate::harness::{self, watchdog};
+
+/// Redis and Postgres, with what plain commands and SQL need to reach them.
+pub(super) struct Production {
+    pub(super) stand: Stand,
+    pub(super) postgres_url: String,
+    pub(super) redis_url: String,
+    pub(super) prefix: String,
+}
+
+pub(super) async fn production() -> Production {
+    static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+    let (server, redis) = tokio::join!(harness::Postgres::shared(), harness::Redis::shared());
+    TEMPLATE
+        .get_or_init(async || {
+            let connection = harness::postgres::connect(&server.url("postgres")).await.expect("PostgreSQL runs");
+            connection.batch_execute("CREATE DATABASE conformance").await.expect("a new name");
+            migrate(&server.url("conformance")).await;
+        })
+        .await;
+    let (postgres_url, redis_url, prefix) = (server.database("conformance").await, redis.url(), harness::redis::prefix());
+    let postgres = Arc::new(connect(&postgres_url));
+    let queue = Arc::new(RedisQueue::new(&redis_url, &prefix, LEASE).expect("a URL"));
+    let stand = Stand { queue, records: postgres.clone(), catalog: postgres };
+    Production { stand, postgres_url, redis_url, prefix }
+}
+
+pub(super) async fn redis_and_postgres() -> Stand {
+    production().await.stand
+}
+
+pub(super) async fn sqlite() -> Stand {
+    let file = watchdog::directory("conformance").join("posthaste.sqlite");
+    let sqlite = Arc::new(Sqlite::open(&file, LEASE).expect("a new file"));
+    Stand { queue: sqlite.clone(), records: sqlite.clone(), catalog: sqlite }
+}
+
+pub(super) async fn migrate(url: &str) {
+    connect(url).migrate().await.expect("migrated");
+}
+
+fn connect(url: &str) -> Postgres {
+    let deadline = Duration::from_secs(10);
+    let settings = PostgresSettings { url: url.to_owned(), connections: 4, connect_timeout: deadline, statement_timeout: deadline };
+    Postgres::new(&settings).expect("a URL")
+}

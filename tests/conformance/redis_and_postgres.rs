@@ -1,0 +1,88 @@
+//! What only the production backends have: door 1, and endpoints changed by plain SQL.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use posthaste::ports::{Settlement, TakenOver};
+
+use super::backends::{self, Production};
+use super::fixtures::{NO_WAIT, SHORT};
+use crate::harness::{LONG, eventually};
+
+async fn push(production: &Production, entries: &[&str]) {
+    let mut connection = crate::harness::redis::connect(&production.redis_url).await.unwrap();
+    let list = format!("{}webhook_events", production.prefix);
+    redis::cmd("LPUSH").arg(list).arg(entries).query_async::<()>(&mut connection).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushed_entries_are_claimed_oldest_first_and_up_to_max() {
+    let production = backends::production().await;
+    push(&production, &["a", "b"]).await;
+    push(&production, &["c"]).await;
+    let queue = &production.stand.queue;
+    assert_eq!(queue.depth().await.unwrap().events, 3);
+    let claim = queue.claim_entries(2, NO_WAIT).await.unwrap().unwrap();
+    assert_eq!(claim.items, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+    assert_eq!(queue.claim_entries(9, NO_WAIT).await.unwrap().unwrap().items, [Bytes::from_static(b"c")]);
+    assert!(queue.claim_entries(9, SHORT).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_claim_is_answered_the_moment_an_entry_is_pushed() {
+    let production = backends::production().await;
+    let pushed = async {
+        tokio::time::sleep(SHORT).await;
+        push(&production, &["a"]).await;
+        Instant::now()
+    };
+    let claimed = async { (production.stand.queue.claim_entries(9, Duration::from_secs(20)).await.unwrap(), Instant::now()) };
+    let ((claim, claimed_at), pushed_at) = tokio::join!(claimed, pushed);
+    assert_eq!(claim.unwrap().items, [Bytes::from_static(b"a")]);
+    assert!(claimed_at.saturating_duration_since(pushed_at) < Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_a_dead_worker_are_taken_over_until_they_are_settled() {
+    let production = backends::production().await;
+    push(&production, &["a"]).await;
+    let queue = &production.stand.queue;
+    let held = queue.claim_entries(9, NO_WAIT).await.unwrap().unwrap();
+    let taken = eventually(LONG, async || queue.take_over(9).await.unwrap().pop()).await;
+    let TakenOver::Entries(taken) = taken else { panic!("{taken:?}") };
+    assert_eq!((&taken.items, taken.claimed_at), (&held.items, held.claimed_at));
+    production.stand.settle(Settlement { claims: vec![taken.id], ..Settlement::default() }).await;
+    tokio::time::sleep(super::fixtures::LEASE * 2).await;
+    assert!(queue.take_over(9).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_inserted_changed_and_deleted_by_plain_sql_shows_up_in_changes() {
+    let production = backends::production().await;
+    let sql = crate::harness::postgres::connect(&production.postgres_url).await.unwrap();
+    let catalog = &production.stand.catalog;
+    let made = production.stand.endpoint("template").await;
+    let mut revision = catalog.changes(0).await.unwrap().revision;
+    let mut run = async |statement: &str| {
+        sql.batch_execute(statement).await.unwrap();
+        let changes = catalog.changes(revision).await.unwrap();
+        assert!(changes.revision > revision);
+        revision = changes.revision;
+        changes
+    };
+    let inserted =
+        run("INSERT INTO webhook_endpoints (name, url, event_types) SELECT 'sql', url, event_types FROM webhook_endpoints").await;
+    assert_eq!(inserted.changed.iter().map(|endpoint| endpoint.spec.name.as_str()).collect::<Vec<_>>(), ["sql"]);
+    assert_ne!(inserted.changed[0].secret, made.secret);
+    let id = inserted.changed[0].id;
+    let changed = run(&format!("UPDATE webhook_endpoints SET is_active = false WHERE id = {id}")).await;
+    assert_eq!(changed.changed.iter().map(|endpoint| (endpoint.id, endpoint.spec.is_active)).collect::<Vec<_>>(), [(id, false)]);
+    let deleted = run(&format!("DELETE FROM webhook_endpoints WHERE id = {id}")).await;
+    assert_eq!((deleted.changed, deleted.removed), (vec![], vec![id]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_processes_may_migrate_at_once() {
+    let url = crate::harness::Postgres::shared().await.database("template1").await;
+    futures_util::future::join_all((0..8).map(|_| backends::migrate(&url))).await;
+}

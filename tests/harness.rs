@@ -1,0 +1,32 @@
+//! What every test stands on: real servers, a scripted receiver, a proxy that cuts connections, and the program itself.
+//!
+//! Everything listens on 127.0.0.1 and lies below one temporary directory. A [`watchdog`] clears both away when the
+//! test binary ends, however it ends.
+
+pub(crate) mod api;
+pub(crate) mod eventually;
+pub(crate) mod gate;
+pub(crate) mod places;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod received;
+pub(crate) mod receiver;
+pub(crate) mod redis;
+pub(crate) mod reply;
+pub(crate) mod server;
+pub(crate) mod watchdog;
+pub(crate) mod wire;
+pub(crate) mod world;
+
+pub(crate) use api::Api;
+pub(crate) use eventually::{LONG, eventually};
+pub(crate) use gate::Gate;
+pub(crate) use postgres::Postgres;
+pub(crate) use process::{Launch, Process};
+pub(crate) use proxy::Proxy;
+pub(crate) use received::Received;
+pub(crate) use receiver::Receiver;
+pub(crate) use redis::Redis;
+pub(crate) use reply::Reply;
+pub(crate) use world::{Setup, World, both_modes};

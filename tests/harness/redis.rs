@@ -1,0 +1,108 @@
+//! Private Redis servers.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use redis::aio::MultiplexedConnection;
+use tokio::sync::OnceCell;
+
+use super::places;
+use super::server::{Server, Spec};
+use super::watchdog;
+
+/// A Redis of our own, gone when it is dropped or the tests end.
+pub(crate) struct Redis {
+    server: Server,
+    port: u16,
+}
+
+impl Redis {
+    /// The one that ordinary tests share, each with its own prefix.
+    pub(crate) async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Redis> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::launch(false)).await
+    }
+
+    /// For a test that stops, kills, pauses or flushes it. What it answered to survives `kill`: it keeps an append-only file.
+    pub(crate) async fn private() -> Self {
+        Self::launch(true).await
+    }
+
+    /// As [`Redis::private`], but it comes back empty.
+    pub(crate) async fn forgetful() -> Self {
+        Self::launch(false).await
+    }
+
+    async fn launch(durable: bool) -> Self {
+        let (dir, port) = (watchdog::directory("redis"), places::free_port());
+        let (append, port_text) = (if durable { "yes" } else { "no" }, port.to_string());
+        let dir_text = dir.display().to_string();
+        let args = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir_text, "--save", "", "--appendonly", append];
+        let spec = Spec {
+            name: "Redis",
+            program: places::program("Redis", &["redis-server", "valkey-server"]),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            dir,
+            user: None,
+            stop_signal: "TERM",
+            drop_signal: "KILL",
+        };
+        let redis = Self { server: Server::new(spec), port };
+        redis.start().await;
+        redis
+    }
+
+    /// Starts it again after [`Redis::stop`] or [`Redis::kill`].
+    pub(crate) async fn start(&self) {
+        let is_ours = async |pid: u32| {
+            let Ok(mut connection) = connect(&self.url()).await else { return false };
+            let info: Result<String, _> = redis::cmd("INFO").query_async(&mut connection).await;
+            info.is_ok_and(|info| info.contains(&format!("process_id:{pid}\r")) && info.contains("loading:0"))
+        };
+        self.server.start(is_ours).await;
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.server.stop().await;
+    }
+
+    pub(crate) async fn kill(&self) {
+        self.server.kill().await;
+    }
+
+    pub(crate) fn pause(&self) {
+        self.server.pause();
+    }
+
+    pub(crate) fn resume(&self) {
+        self.server.resume();
+    }
+
+    pub(crate) async fn flush(&self) {
+        let mut connection = self.connect().await;
+        redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.expect("Redis runs");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// A connection for the tests' own commands.
+    pub(crate) async fn connect(&self) -> MultiplexedConnection {
+        connect(&self.url()).await.expect("Redis runs")
+    }
+}
+
+/// A prefix that no other test has.
+pub(crate) fn prefix() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{{t{}}}:", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A connection for the tests' own commands.
+pub(crate) async fn connect(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+    redis::Client::open(url)?.get_multiplexed_async_connection().await
+}

@@ -1,0 +1,6 @@
+//! The rooms of the source, as ARCHITECTURE.md describes them, kept by a test.
+
+mod libraries;
+mod rooms;
+mod sizes;
+mod sources;
