@@ -94,22 +94,28 @@ fn next(received: &Mutex<Receiver<Work>>) -> Option<Work> {
     received.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// Carries Diesel's errors through its transactions next to our own.
-enum Undo {
-    Ours(Trouble),
-    Diesel(diesel::result::Error),
-}
+/// The error that a transaction is undone with; what the work says is kept beside it.
+struct Undone(Option<diesel::result::Error>);
 
-impl From<diesel::result::Error> for Undo {
+impl From<diesel::result::Error> for Undone {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Diesel(error)
+        Self(Some(error))
     }
 }
 
 fn in_transaction<T>(conn: &mut SqliteConnection, work: impl FnOnce(&mut SqliteConnection) -> Result<T, Trouble>) -> Result<T, Trouble> {
-    conn.transaction(|conn| work(conn).map_err(Undo::Ours)).map_err(|undo| match undo {
-        Undo::Ours(trouble) => trouble,
-        Undo::Diesel(error) => error.into(),
+    let mut trouble = None;
+    let done = conn.transaction(|conn| {
+        work(conn).map_err(|ours| {
+            trouble = Some(ours);
+            Undone(None)
+        })
+    });
+    done.map_err(|Undone(error)| match (trouble, error) {
+        // A full disk ends the whole transaction, and then undoing fails too: the first error is the one that says why.
+        (Some(ours), _) => ours,
+        (None, Some(error)) => error.into(),
+        (None, None) => Trouble::Unavailable("the transaction was undone".into()),
     })
 }
 
