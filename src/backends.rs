@@ -1,3 +1,4 @@
 //! The concrete servers behind the ports: Redis and Postgres in production, one SQLite file embedded.
 
 pub mod redis;
+pub mod sqlite;

@@ -1,0 +1,198 @@
+//! Deliveries in the file: writing what happened to them, and finding those that wait.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
+
+use crate::backends::sqlite::events;
+use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_endpoints as p, webhook_past_attempts as past};
+use crate::backends::sqlite::trouble::Trouble;
+use crate::backends::sqlite::values::{WAITING, delivery_id, limit, micros, number, time};
+use crate::model::clock::{self, Timestamp};
+use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Waiting};
+use crate::model::event::Event;
+use crate::ports::{Batch, Routed, Step};
+
+/// Writes a batch. Must run in a transaction.
+pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), Trouble> {
+    let now = clock::now();
+    for routed in &batch.routed {
+        if is_ours(conn, routed, now)? {
+            for state in &routed.deliveries {
+                insert(conn, &routed.event, state)?;
+            }
+        }
+    }
+    for step in &batch.steps {
+        advance(conn, step)?;
+    }
+    for (id, reason) in &batch.disabled {
+        disable(conn, *id, reason, now)?;
+    }
+    Ok(())
+}
+
+/// Whether nobody else routed the event; from now on it is routed.
+fn is_ours(conn: &mut SqliteConnection, routed: &Routed, now: Timestamp) -> Result<bool, Trouble> {
+    if !routed.accepted && events::insert(conn, &routed.event, Some(now))? {
+        return Ok(true);
+    }
+    events::mark_routed(conn, &routed.event, now)
+}
+
+fn insert(conn: &mut SqliteConnection, event: &Event, state: &DeliveryState) -> Result<(), Trouble> {
+    let last = state.last.as_ref();
+    diesel::insert_into(d::table)
+        .values((
+            d::id.eq(state.id.0.as_bytes().as_slice()),
+            d::tenant.eq(&*event.key.tenant),
+            d::endpoint_id.eq(state.endpoint_id),
+            d::event_id.eq(&*event.key.id),
+            d::event_type.eq(&*event.event_type),
+            d::status.eq(state.status.as_str()),
+            d::attempt_count.eq(i64::from(state.attempt_count)),
+            // As expressions: a missing value must be NULL in the one statement, not another statement without the column.
+            d::last_attempt_at.eq(last.map(|last| micros(last.at)).into_sql::<Nullable<BigInt>>()),
+            d::response_status.eq(last.and_then(status_code).into_sql::<Nullable<BigInt>>()),
+            d::response_body.eq(last.and_then(|last| last.response_body.as_deref()).into_sql::<Nullable<Text>>()),
+            d::response_time.eq(last.map(|last| last.response_time).into_sql::<Nullable<Double>>()),
+            d::error_message.eq(last.and_then(|last| last.error_message.as_deref()).into_sql::<Nullable<Text>>()),
+            d::reason.eq(state.reason.as_deref().into_sql::<Nullable<Text>>()),
+            d::next_retry_at.eq(state.next_retry_at.map(micros).into_sql::<Nullable<BigInt>>()),
+            d::created_at.eq(micros(event.accepted_at)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+fn status_code(last: &AttemptResult) -> Option<i64> {
+    last.response_status.map(i64::from)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn waits() -> _ {
+    d::status.eq("pending").or(d::status.eq("retrying"))
+}
+
+/// Takes a step, unless somebody took another one meanwhile.
+fn advance(conn: &mut SqliteConnection, step: &Step) -> Result<(), Trouble> {
+    let state = &step.state;
+    let id = state.id.0.as_bytes().as_slice();
+    let after = i64::from(step.after_attempts);
+    if state.last.is_some() && step.after_attempts > 0 {
+        keep_past_attempt(conn, id, after)?;
+    }
+    let untouched = d::table.filter(d::id.eq(id)).filter(d::attempt_count.eq(after)).filter(waits());
+    let standing = (
+        d::status.eq(state.status.as_str()),
+        d::attempt_count.eq(i64::from(state.attempt_count)),
+        d::reason.eq(state.reason.as_deref()),
+        d::next_retry_at.eq(state.next_retry_at.map(micros)),
+    );
+    match &state.last {
+        // The outcome of the attempt before stays where it is: it is still the latest.
+        None => diesel::update(untouched).set(standing).execute(conn)?,
+        Some(last) => {
+            let outcome = (
+                d::last_attempt_at.eq(micros(last.at)),
+                d::response_status.eq(status_code(last)),
+                d::response_body.eq(last.response_body.as_deref()),
+                d::response_time.eq(last.response_time),
+                d::error_message.eq(last.error_message.as_deref()),
+            );
+            diesel::update(untouched).set((standing, outcome)).execute(conn)?
+        }
+    };
+    Ok(())
+}
+
+/// Moves the latest outcome out of the row that the next one is about to overwrite.
+fn keep_past_attempt(conn: &mut SqliteConnection, id: &[u8], attempts: i64) -> Result<(), Trouble> {
+    let latest = d::table
+        .filter(d::id.eq(id))
+        .filter(d::attempt_count.eq(attempts))
+        .filter(waits())
+        .filter(d::last_attempt_at.is_not_null())
+        .select((
+            d::id,
+            d::attempt_count,
+            d::last_attempt_at.assume_not_null(),
+            d::response_status,
+            d::response_body,
+            d::response_time.assume_not_null(),
+            d::error_message,
+        ));
+    diesel::insert_or_ignore_into(past::table)
+        .values(latest)
+        .into_columns((
+            past::delivery_id,
+            past::attempt_number,
+            past::attempted_at,
+            past::response_status,
+            past::response_body,
+            past::response_time,
+            past::error_message,
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+fn disable(conn: &mut SqliteConnection, id: i64, reason: &str, now: Timestamp) -> Result<(), Trouble> {
+    let active = p::table.filter(p::id.eq(id)).filter(p::is_active).filter(p::deleted_at.is_null());
+    diesel::update(active).set((p::is_active.eq(false), p::disabled_reason.eq(reason), p::updated_at.eq(micros(now)))).execute(conn)?;
+    Ok(())
+}
+
+/// Those that still wait, with their events. Deliveries of one event share it.
+pub(super) fn load_waiting(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> Result<Vec<Waiting>, Trouble> {
+    let mut shared: HashMap<(String, String), Arc<Event>> = HashMap::new();
+    let mut found = Vec::with_capacity(ids.len());
+    for &id in ids {
+        let row = d::table
+            .filter(d::id.eq(id.0.as_bytes().as_slice()))
+            .filter(waits())
+            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count))
+            .first::<(String, String, i64, i64)>(conn)
+            .optional()?;
+        let Some((tenant, event_id, endpoint_id, attempts)) = row else {
+            continue;
+        };
+        let key = (tenant, event_id);
+        let event = match shared.get(&key) {
+            Some(event) => Arc::clone(event),
+            None => {
+                let loaded = events::load(conn, &key.0, &key.1)?;
+                let (event, _) = loaded.ok_or_else(|| Trouble::odd("webhook_deliveries", id, "its event is gone"))?;
+                Arc::clone(shared.entry(key).or_insert(Arc::new(event)))
+            }
+        };
+        found.push(Waiting { id, endpoint_id, attempt_count: number(attempts), event });
+    }
+    Ok(found)
+}
+
+/// Waiting deliveries due before `before`, after `from`; earliest first.
+pub(super) fn overdue(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    from: Option<(Timestamp, DeliveryId)>,
+    max: usize,
+) -> Result<Vec<(DeliveryId, Timestamp)>, Trouble> {
+    let mut query = d::table
+        .filter(sql::<Bool>(WAITING))
+        .filter(d::next_retry_at.lt(micros(before)))
+        .order((d::next_retry_at.asc(), d::id.asc()))
+        .limit(limit(max))
+        .select((d::id, d::next_retry_at.assume_not_null()))
+        .into_boxed();
+    if let Some((due, id)) = from {
+        let due = micros(due);
+        let after = d::next_retry_at.gt(due).or(d::next_retry_at.eq(due).and(d::id.gt(id.0.as_bytes().to_vec())));
+        query = query.filter(d::next_retry_at.ge(due)).filter(after.assume_not_null());
+    }
+    let rows: Vec<(Vec<u8>, i64)> = query.load(conn)?;
+    rows.into_iter().map(|(id, due)| Ok((delivery_id(&id)?, time(due)))).collect()
+}

@@ -1,0 +1,121 @@
+//! Events in the file: accepting them, and finding those that nobody has routed.
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use crate::backends::sqlite::schema::webhook_events as e;
+use crate::backends::sqlite::trouble::Trouble;
+use crate::backends::sqlite::values::{limit, micros, time};
+use crate::model::clock::Timestamp;
+use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
+use crate::ports::Known;
+
+/// Writes the event unless it is there. Answers whether it was new.
+pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Option<Timestamp>) -> Result<bool, Trouble> {
+    // One statement of one shape per row: Diesel prepares it once per connection.
+    let rows = diesel::insert_or_ignore_into(e::table)
+        .values((
+            e::tenant.eq(&*event.key.tenant),
+            e::id.eq(&*event.key.id),
+            e::event_type.eq(&*event.event_type),
+            e::data.eq(event.data()),
+            e::source.eq(&event.source),
+            e::version.eq(&event.version),
+            e::timestamp.eq(event.timestamp),
+            e::created_at.eq(micros(event.accepted_at)),
+            e::routed_at.eq(routed_at.map(micros).into_sql::<diesel::sql_types::Nullable<BigInt>>()),
+        ))
+        .execute(conn)?;
+    Ok(rows == 1)
+}
+
+/// Writes down that the event's deliveries are recorded. Answers whether nobody had done so before.
+///
+/// The time of acceptance becomes that of `event`, for the ids of its deliveries were made from it.
+pub(super) fn mark_routed(conn: &mut SqliteConnection, event: &Event, at: Timestamp) -> Result<bool, Trouble> {
+    let unrouted = e::table.filter(e::id.eq(&*event.key.id)).filter(e::tenant.eq(&*event.key.tenant)).filter(e::routed_at.is_null());
+    let rows = diesel::update(unrouted).set((e::routed_at.eq(micros(at)), e::created_at.eq(micros(event.accepted_at)))).execute(conn)?;
+    Ok(rows == 1)
+}
+
+pub(super) fn known(conn: &mut SqliteConnection, key: &EventKey) -> Result<Known, Trouble> {
+    let routed_at = e::table
+        .filter(e::id.eq(&*key.id))
+        .filter(e::tenant.eq(&*key.tenant))
+        .select(e::routed_at)
+        .first::<Option<i64>>(conn)
+        .optional()?;
+    Ok(match routed_at {
+        None => Known::No,
+        Some(None) => Known::Accepted,
+        Some(Some(_)) => Known::Routed,
+    })
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = e, check_for_backend(diesel::sqlite::Sqlite))]
+struct Row {
+    tenant: String,
+    id: String,
+    event_type: String,
+    data: String,
+    source: String,
+    version: String,
+    timestamp: f64,
+    created_at: i64,
+    routed_at: Option<i64>,
+}
+
+/// The event, and whether it is routed.
+pub(super) fn load(conn: &mut SqliteConnection, tenant: &str, id: &str) -> Result<Option<(Event, bool)>, Trouble> {
+    let row = e::table.filter(e::id.eq(id)).filter(e::tenant.eq(tenant)).select(Row::as_select()).first(conn).optional()?;
+    Ok(row.map(|row| {
+        let routed = row.routed_at.is_some();
+        let event = Event::new(EventFields {
+            key: EventKey { tenant: intern_tenant(&row.tenant), id: row.id.into() },
+            event_type: row.event_type.into(),
+            data: &row.data,
+            source: row.source,
+            version: row.version,
+            timestamp: row.timestamp,
+            accepted_at: time(row.created_at),
+        });
+        (event, routed)
+    }))
+}
+
+/// When the events of that id were accepted: one at most for each tenant.
+pub(super) fn acceptances(conn: &mut SqliteConnection, tenant: Option<&str>, id: &str) -> Result<Vec<(EventKey, Timestamp)>, Trouble> {
+    let mut query = e::table.filter(e::id.eq(id)).select((e::tenant, e::created_at)).into_boxed();
+    if let Some(tenant) = tenant {
+        query = query.filter(e::tenant.eq(tenant));
+    }
+    let rows: Vec<(String, i64)> = query.load(conn)?;
+    Ok(rows.into_iter().map(|(tenant, at)| (EventKey { tenant: intern_tenant(&tenant), id: Arc::from(id) }, time(at))).collect())
+}
+
+/// Accepted before `before`, after `from`; in the order of acceptance.
+pub(super) fn unrouted(
+    conn: &mut SqliteConnection,
+    before: Timestamp,
+    from: Option<&(Timestamp, EventKey)>,
+    max: usize,
+) -> Result<Vec<(EventKey, Timestamp)>, Trouble> {
+    let mut query = e::table
+        .filter(e::routed_at.is_null())
+        .filter(e::created_at.lt(micros(before)))
+        .order((e::created_at.asc(), e::seq.asc()))
+        .limit(limit(max))
+        .select((e::tenant, e::id, e::created_at))
+        .into_boxed();
+    if let Some((at, key)) = from {
+        let seq = e::table.filter(e::id.eq(&*key.id)).filter(e::tenant.eq(&*key.tenant)).select(e::seq).first::<i64>(conn);
+        let after = e::created_at.gt(micros(*at)).or(e::created_at.eq(micros(*at)).and(e::seq.gt(seq.optional()?.unwrap_or(0))));
+        // The first bound is the one that the index can start from.
+        query = query.filter(e::created_at.ge(micros(*at))).filter(after);
+    }
+    let rows: Vec<(String, String, i64)> = query.load(conn)?;
+    Ok(rows.into_iter().map(|(tenant, id, at)| (EventKey { tenant: intern_tenant(&tenant), id: id.into() }, time(at))).collect())
+}

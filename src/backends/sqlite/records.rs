@@ -1,0 +1,97 @@
+//! The records on one file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::backends::sqlite::{Sqlite, deliveries, events, lists};
+use crate::model::clock::Timestamp;
+use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
+use crate::model::event::{Event, EventKey};
+use crate::model::page::Page;
+use crate::ports::{BackendError, Batch, Known, Records};
+
+#[async_trait]
+impl Records for Sqlite {
+    async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
+        let events = events.to_vec();
+        self.writer.run(move |conn| events.iter().map(|event| events::insert(conn, event, None)).collect()).await
+    }
+
+    async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
+        let keys = keys.to_vec();
+        self.readers.run(move |conn| keys.iter().map(|key| events::known(conn, key)).collect()).await
+    }
+
+    async fn load_accepted(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+        let keys = keys.to_vec();
+        let load = move |conn: &mut _| {
+            let mut accepted = Vec::with_capacity(keys.len());
+            for key in &keys {
+                if let Some((event, false)) = events::load(conn, &key.tenant, &key.id)? {
+                    accepted.push(event);
+                }
+            }
+            Ok(accepted)
+        };
+        self.readers.run(load).await
+    }
+
+    async fn load_waiting(&self, ids: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError> {
+        let ids = ids.to_vec();
+        self.readers.run(move |conn| deliveries::load_waiting(conn, &ids)).await
+    }
+
+    async fn record(&self, batch: &Batch) -> Result<(), BackendError> {
+        let batch = batch.clone();
+        self.writer.run(move |conn| deliveries::record(conn, &batch)).await
+    }
+
+    async fn unrouted(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Vec<(EventKey, Timestamp)>, BackendError> {
+        let from = from.cloned();
+        self.readers.run(move |conn| events::unrouted(conn, before, from.as_ref(), max)).await
+    }
+
+    async fn overdue(
+        &self,
+        before: Timestamp,
+        from: Option<(Timestamp, DeliveryId)>,
+        max: usize,
+    ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError> {
+        self.readers.run(move |conn| deliveries::overdue(conn, before, from, max)).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Page<DeliveryView, DeliveryId>, BackendError> {
+        let filter = filter.clone();
+        self.readers.run(move |conn| lists::deliveries(conn, &filter, after, limit)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId, tenant: Option<&str>) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, BackendError> {
+        let tenant = tenant.map(str::to_owned);
+        self.readers.run(move |conn| lists::delivery(conn, id, tenant.as_deref())).await
+    }
+
+    async fn totals(&self, since: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError> {
+        let tenant = tenant.map(str::to_owned);
+        self.readers.run(move |conn| lists::totals(conn, since, tenant.as_deref(), None)).await
+    }
+
+    async fn endpoint_totals(&self, since: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
+        let endpoints = endpoints.to_vec();
+        self.readers.run(move |conn| endpoints.iter().map(|&id| lists::totals(conn, since, None, Some(id))).collect()).await
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.check().await
+    }
+}
