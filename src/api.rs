@@ -1,1 +1,93 @@
-//! api
+//! The HTTP API: door 2, the endpoints and what became of deliveries; health, readiness and metrics for every role.
+//!
+//! All answers about errors are RFC 9457 `application/problem+json`. No handler runs longer than [`REQUEST_TIMEOUT`].
+
+mod auth;
+mod cursor;
+mod deliveries;
+mod endpoints;
+mod events;
+mod extract;
+mod gate;
+mod params;
+mod probes;
+mod problem;
+mod stats;
+mod views;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+
+use crate::model::endpoint::EndpointDefaults;
+use crate::ports::{Catalog, Door, Observe, Readiness, Records};
+
+pub use auth::Token;
+
+use problem::ApiError;
+
+/// After this time a request is answered with 503, whatever it waits for.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every process answers.
+pub struct Api {
+    pub readiness: Arc<dyn Readiness>,
+    pub observe: Arc<dyn Observe>,
+    /// `None` in a process that is a worker alone.
+    pub calls: Option<Calls>,
+}
+
+/// What the calls under `/api/webhooks` need.
+pub struct Calls {
+    pub door: Arc<dyn Door>,
+    pub catalog: Arc<dyn Catalog>,
+    pub records: Arc<dyn Records>,
+    /// Without any, the API is open to all that can reach it.
+    pub tokens: Vec<Token>,
+    pub max_event_bytes: usize,
+    pub max_body_bytes: usize,
+    pub defaults: EndpointDefaults,
+    /// Makes the id of an event that carries none.
+    pub new_event_id: fn() -> String,
+}
+
+/// Everything this process answers over HTTP.
+#[must_use]
+pub fn router(api: Api) -> Router {
+    router_within(api, REQUEST_TIMEOUT)
+}
+
+fn router_within(api: Api, timeout: Duration) -> Router {
+    let probes = probes::routes(api.readiness, api.observe);
+    let (calls, gate) = match api.calls {
+        Some(calls) => {
+            (Router::new().nest("/api/webhooks", webhooks(&calls)), gate::Gate::new(&calls.tokens, calls.max_body_bytes, timeout))
+        }
+        None => (Router::new(), gate::Gate::new(&[], 0, timeout)),
+    };
+    let max_body_bytes = gate.max_body_bytes();
+    probes
+        .merge(calls)
+        .fallback(|| async { ApiError::NotFound("call at this path") })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .layer(DefaultBodyLimit::max(max_body_bytes))
+        .layer(from_fn_with_state(Arc::new(gate), gate::pass))
+}
+
+fn webhooks(calls: &Calls) -> Router {
+    let door =
+        events::EventDoor { door: Arc::clone(&calls.door), max_event_bytes: calls.max_event_bytes, new_event_id: calls.new_event_id };
+    let registry =
+        endpoints::Registry { catalog: Arc::clone(&calls.catalog), records: Arc::clone(&calls.records), defaults: calls.defaults };
+    Router::new()
+        .merge(events::routes(door))
+        .merge(endpoints::routes(registry))
+        .merge(deliveries::routes(Arc::clone(&calls.records)))
+        .merge(stats::routes(Arc::clone(&calls.records)))
+}

@@ -1,0 +1,86 @@
+//! Who asks, and which tenant they are held to.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::problem::ApiError;
+use crate::model::secret::Secret;
+
+/// Who may use the API.
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub secret: Secret,
+    /// The only tenant it sees and touches; `None` for all.
+    pub tenant: Option<Arc<str>>,
+}
+
+/// The tokens as hashes: all of one length, so that comparing takes the same time whatever is given.
+pub(super) struct Tokens(Vec<([u8; 32], Option<Arc<str>>)>);
+
+impl Tokens {
+    pub(super) fn new(tokens: &[Token]) -> Self {
+        Self(tokens.iter().map(|token| (hash(token.secret.reveal()), token.tenant.clone())).collect())
+    }
+
+    /// What these headers give access to.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Access, ApiError> {
+        if self.0.is_empty() {
+            return Ok(Access { tenant: None });
+        }
+        let given = bearer(headers).ok_or(ApiError::Unauthorized { token_given: false })?;
+        let given = hash(given);
+        let mut found = None;
+        // No early end: the time must not tell how far down the list a token stands.
+        for (known, tenant) in &self.0 {
+            if bool::from(known.ct_eq(&given)) {
+                found = Some(Access { tenant: tenant.clone() });
+            }
+        }
+        found.ok_or(ApiError::Unauthorized { token_given: true })
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// What the token of a request gives access to.
+#[derive(Debug, Clone)]
+pub(super) struct Access {
+    tenant: Option<Arc<str>>,
+}
+
+impl Access {
+    /// The tenant that everything is held to; `None` for all.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// The tenant to look at when `asked` is asked for.
+    pub(super) fn narrow(&self, asked: Option<String>) -> Result<Option<String>, String> {
+        match (&self.tenant, asked) {
+            (Some(bound), Some(asked)) if **bound != *asked => Err("is not the tenant of this token: leave it out".into()),
+            (Some(bound), _) => Ok(Some(bound.to_string())),
+            (None, asked) => Ok(asked),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Access {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // A path that the gate does not watch gives access to nothing.
+        parts.extensions.get::<Self>().cloned().ok_or(ApiError::Unauthorized { token_given: false })
+    }
+}

@@ -1,0 +1,82 @@
+//! Endpoints: register, look at, change, remove.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+
+use super::auth::Access;
+use super::cursor;
+use super::extract::{JsonBody, segment};
+use super::params::Params;
+use super::problem::ApiError;
+use super::stats;
+use super::views::{CreatedEndpoint, EndpointJson, List, ListedEndpoint};
+use crate::model::endpoint::{Endpoint, EndpointDefaults, EndpointDraft};
+use crate::model::problem::Problem;
+use crate::ports::{Catalog, Records};
+
+#[derive(Clone)]
+pub(super) struct Registry {
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) records: Arc<dyn Records>,
+    pub(super) defaults: EndpointDefaults,
+}
+
+pub(super) fn routes(registry: Registry) -> Router {
+    Router::new()
+        .route("/endpoints", get(list).post(create))
+        .route("/endpoints/{id}", get(one).patch(change).delete(remove))
+        .with_state(registry)
+}
+
+async fn list(State(registry): State<Registry>, access: Access, uri: Uri) -> Result<Json<List<ListedEndpoint>>, ApiError> {
+    let mut params = Params::new(&uri, &["tenant", "limit", "cursor"]);
+    let tenant = params.tenant(&access);
+    let limit = params.limit();
+    let after = params.parsed("cursor", |text| cursor::decode("endpoints", text));
+    params.finish()?;
+    let page = registry.catalog.list(tenant.as_deref(), after, limit).await?;
+    let ids: Vec<_> = page.items.iter().map(|endpoint| endpoint.id).collect();
+    let totals = if ids.is_empty() { Vec::new() } else { registry.records.endpoint_totals(stats::since(24), &ids).await? };
+    let items = page.items.into_iter().zip(totals).map(|(endpoint, totals)| ListedEndpoint::new(endpoint, totals)).collect();
+    Ok(Json(List { items, next_cursor: page.next.map(|id| cursor::encode("endpoints", id)) }))
+}
+
+async fn create(State(registry): State<Registry>, access: Access, body: JsonBody) -> Result<Response, ApiError> {
+    let mut draft: EndpointDraft = body.read()?;
+    draft.tenant = access.narrow(draft.tenant).map_err(|message| ApiError::Invalid(vec![Problem::new("tenant", message)]))?;
+    let new = draft.into_new(registry.defaults).map_err(ApiError::Invalid)?;
+    let endpoint = registry.catalog.create(new).await?;
+    let headers = [(header::LOCATION, format!("/api/webhooks/endpoints/{}", endpoint.id)), (header::CACHE_CONTROL, "no-store".to_owned())];
+    Ok((StatusCode::CREATED, headers, Json(CreatedEndpoint::from(endpoint))).into_response())
+}
+
+async fn one(State(registry): State<Registry>, access: Access, Path(id): Path<String>) -> Result<Json<EndpointJson>, ApiError> {
+    Ok(Json(find(&registry, &access, &id).await?.into()))
+}
+
+async fn change(
+    State(registry): State<Registry>,
+    access: Access,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> Result<Json<EndpointJson>, ApiError> {
+    let draft: EndpointDraft = body.read()?;
+    let endpoint = find(&registry, &access, &id).await?;
+    let spec = draft.change(endpoint.spec).map_err(ApiError::Invalid)?;
+    Ok(Json(registry.catalog.update(endpoint.id, access.tenant(), spec).await?.into()))
+}
+
+async fn remove(State(registry): State<Registry>, access: Access, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+    registry.catalog.remove(segment(&id, "endpoint")?, access.tenant()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(registry: &Registry, access: &Access, id: &str) -> Result<Endpoint, ApiError> {
+    let id = segment(id, "endpoint")?;
+    registry.catalog.get(id, access.tenant()).await?.ok_or(ApiError::NotFound("endpoint"))
+}

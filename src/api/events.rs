@@ -1,0 +1,129 @@
+//! Door 2: events over HTTP.
+//!
+//! The body is one event, or an array of up to [`MAX_EVENTS`]. Either all of them are taken in, or none: one that is wrong
+//! refuses the request, and every wrong one is named. The answer has one id for each element, in order. Elements with
+//! the same tenant and id are one event, and the first of them counts.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::{Serialize, de};
+use serde_json::value::RawValue;
+
+use super::auth::Access;
+use super::extract::{JsonBody, malformed};
+use super::problem::ApiError;
+use crate::model::clock;
+use crate::model::event::{self, Event, Reading, Rejection};
+use crate::model::problem::Problem;
+use crate::ports::Door;
+
+/// How many events one request may hold.
+const MAX_EVENTS: usize = 1000;
+
+#[derive(Clone)]
+pub(super) struct EventDoor {
+    pub(super) door: Arc<dyn Door>,
+    pub(super) max_event_bytes: usize,
+    pub(super) new_event_id: fn() -> String,
+}
+
+pub(super) fn routes(door: EventDoor) -> Router {
+    Router::new().route("/events", post(accept)).with_state(door)
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    ids: Vec<Arc<str>>,
+    /// Of a single event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Arc<str>>,
+}
+
+async fn accept(State(door): State<EventDoor>, access: Access, body: JsonBody) -> Result<Response, ApiError> {
+    let is_array = body.0.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let reading =
+        Reading { max_bytes: door.max_event_bytes, accepted_at: clock::now(), new_id: Some(door.new_event_id), tenant: access.tenant() };
+    let mut events = if is_array { read_array(&body.0, reading)? } else { vec![read_single(&body.0, reading)?] };
+    let ids: Vec<_> = events.iter().map(|event| Arc::clone(&event.key.id)).collect();
+    let id = if is_array { None } else { ids.first().cloned() };
+    let mut seen = HashSet::with_capacity(events.len());
+    events.retain(|event| seen.insert(event.key.clone()));
+    door.door.accept(events).await?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted { ids, id })).into_response())
+}
+
+fn read_single(body: &[u8], reading: Reading<'_>) -> Result<Event, ApiError> {
+    event::parse(body.trim_ascii(), reading).map_err(|rejection| match rejection {
+        Rejection::NotJson(message) => ApiError::Malformed(format!("the body is not an event: {message}")),
+        Rejection::TooLarge { .. } => {
+            ApiError::TooLarge { detail: rejection.to_string(), errors: vec![Problem::new("event", rejection.to_string())] }
+        }
+        Rejection::Field { field, message } => ApiError::Invalid(vec![Problem::new(field, message)]),
+    })
+}
+
+fn read_array(body: &[u8], reading: Reading<'_>) -> Result<Vec<Event>, ApiError> {
+    let elements: Elements<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    if elements.0.is_empty() {
+        return Err(ApiError::Invalid(vec![Problem::new("events", "must hold at least one event")]));
+    }
+    let mut events = Vec::with_capacity(elements.0.len());
+    let mut problems = Vec::new();
+    let mut too_large = false;
+    for (at, element) in elements.0.iter().enumerate() {
+        match event::parse(element.get().as_bytes(), reading) {
+            Ok(event) => events.push(event),
+            Err(Rejection::Field { field, message }) => problems.push(Problem::new(format!("events[{at}].{field}"), message)),
+            Err(rejection) => {
+                too_large |= matches!(rejection, Rejection::TooLarge { .. });
+                problems.push(Problem::new(format!("events[{at}]"), rejection.to_string()));
+            }
+        }
+    }
+    match (problems.is_empty(), too_large) {
+        (true, _) => Ok(events),
+        (false, false) => Err(ApiError::Invalid(problems)),
+        (false, true) => {
+            let detail = format!("an event is larger than limits.max_event_bytes ({} bytes): see `errors`", reading.max_bytes);
+            Err(ApiError::TooLarge { detail, errors: problems })
+        }
+    }
+}
+
+/// The elements of an array as they were spelled. Reading stops at [`MAX_EVENTS`], so that a body full of tiny elements takes no memory.
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(ElementsVisitor)
+    }
+}
+
+struct ElementsVisitor;
+
+impl<'de> Visitor<'de> for ElementsVisitor {
+    type Value = Elements<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut taken = Vec::new();
+        while let Some(element) = elements.next_element()? {
+            if taken.len() == MAX_EVENTS {
+                return Err(de::Error::custom(format!("an array may hold {MAX_EVENTS} events, and this one holds more")));
+            }
+            taken.push(element);
+        }
+        Ok(Elements(taken))
+    }
+}

@@ -1,0 +1,210 @@
+//! The ports in memory.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::clock::{self, Timestamp};
+use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
+use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
+use crate::model::event::{Event, EventKey};
+use crate::model::outcome::Attempt;
+use crate::model::page::Page;
+use crate::model::secret::Secret;
+use crate::ports::{BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Known, Observe, PartHealth, Readiness, Records};
+
+pub(super) fn away() -> BackendError {
+    BackendError::Unavailable { backend: "postgres", address: "db.internal:5432".into(), source: "password hunter2".into() }
+}
+
+fn refused<T>() -> Result<T, BackendError> {
+    Err(BackendError::Refused { backend: "postgres", source: "syntax error in secret_query".into() })
+}
+
+#[derive(Default)]
+pub(super) struct FakeDoor {
+    pub(super) accepted: Mutex<Vec<Event>>,
+    pub(super) away: Mutex<bool>,
+    pub(super) stuck: Mutex<bool>,
+}
+
+#[async_trait]
+impl Door for FakeDoor {
+    async fn accept(&self, events: Vec<Event>) -> Result<Vec<bool>, BackendError> {
+        let stuck = *self.stuck.lock().expect("a lock");
+        if stuck {
+            std::future::pending::<()>().await;
+        }
+        if *self.away.lock().expect("a lock") {
+            return Err(away());
+        }
+        let new = vec![true; events.len()];
+        self.accepted.lock().expect("a lock").extend(events);
+        Ok(new)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct FakeCatalog {
+    pub(super) endpoints: Mutex<Vec<Endpoint>>,
+}
+
+impl FakeCatalog {
+    fn position(&self, id: i64, tenant: Option<&str>) -> Option<usize> {
+        let endpoints = self.endpoints.lock().expect("a lock");
+        endpoints.iter().position(|endpoint| endpoint.id == id && tenant.is_none_or(|tenant| *endpoint.tenant == *tenant))
+    }
+}
+
+#[async_trait]
+impl Catalog for FakeCatalog {
+    async fn changes(&self, _: i64) -> Result<Changes, BackendError> {
+        refused()
+    }
+
+    async fn create(&self, new: NewEndpoint) -> Result<Endpoint, CatalogError> {
+        let mut endpoints = self.endpoints.lock().expect("a lock");
+        let id = i64::try_from(endpoints.len()).expect("few") + 1;
+        let secret = new.secret.unwrap_or_else(|| Secret::new("whsec_bWFkZQ==".into()));
+        let now = clock::now();
+        let endpoint = Endpoint { id, tenant: new.tenant, spec: new.spec, secret, disabled_reason: None, created_at: now, updated_at: now };
+        endpoints.push(endpoint.clone());
+        Ok(endpoint)
+    }
+
+    async fn update(&self, id: i64, tenant: Option<&str>, spec: EndpointSpec) -> Result<Endpoint, CatalogError> {
+        let at = self.position(id, tenant).ok_or(CatalogError::NotFound)?;
+        let mut endpoints = self.endpoints.lock().expect("a lock");
+        endpoints[at].spec = spec;
+        Ok(endpoints[at].clone())
+    }
+
+    async fn remove(&self, id: i64, tenant: Option<&str>) -> Result<(), CatalogError> {
+        let at = self.position(id, tenant).ok_or(CatalogError::NotFound)?;
+        self.endpoints.lock().expect("a lock").remove(at);
+        Ok(())
+    }
+
+    async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {
+        Ok(self.position(id, tenant).map(|at| self.endpoints.lock().expect("a lock")[at].clone()))
+    }
+
+    async fn list(&self, tenant: Option<&str>, after: Option<i64>, limit: u32) -> Result<Page<Endpoint, i64>, BackendError> {
+        let endpoints = self.endpoints.lock().expect("a lock");
+        let rows = endpoints
+            .iter()
+            .rev()
+            .filter(|endpoint| tenant.is_none_or(|tenant| *endpoint.tenant == *tenant) && after.is_none_or(|after| endpoint.id < after));
+        Ok(Page::from_rows(rows.take(limit as usize + 1).cloned().collect(), limit, |endpoint| endpoint.id))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct FakeRecords {
+    pub(super) deliveries: Mutex<Vec<(DeliveryView, Vec<AttemptView>)>>,
+    pub(super) totals: Mutex<Totals>,
+    /// What was asked for last.
+    pub(super) asked: Mutex<DeliveryFilter>,
+    pub(super) broken: Mutex<bool>,
+}
+
+#[async_trait]
+impl Records for FakeRecords {
+    async fn accept(&self, _: &[std::sync::Arc<Event>]) -> Result<Vec<bool>, BackendError> {
+        refused()
+    }
+    async fn known(&self, _: &[EventKey]) -> Result<Vec<Known>, BackendError> {
+        refused()
+    }
+    async fn load_accepted(&self, _: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+        refused()
+    }
+    async fn load_waiting(&self, _: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError> {
+        refused()
+    }
+    async fn record(&self, _: &Batch) -> Result<(), BackendError> {
+        refused()
+    }
+    async fn unrouted(
+        &self,
+        _: Timestamp,
+        _: Option<&(Timestamp, EventKey)>,
+        _: usize,
+    ) -> Result<Vec<(EventKey, Timestamp)>, BackendError> {
+        refused()
+    }
+    async fn overdue(
+        &self,
+        _: Timestamp,
+        _: Option<(Timestamp, DeliveryId)>,
+        _: usize,
+    ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError> {
+        refused()
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Page<DeliveryView, DeliveryId>, BackendError> {
+        self.asked.lock().expect("a lock").clone_from(filter);
+        let deliveries = self.deliveries.lock().expect("a lock");
+        let rows = deliveries.iter().map(|(view, _)| view).filter(|view| after.is_none_or(|after| view.id < after));
+        Ok(Page::from_rows(rows.take(limit as usize + 1).cloned().collect(), limit, |view| view.id))
+    }
+
+    async fn delivery(&self, id: DeliveryId, tenant: Option<&str>) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, BackendError> {
+        let deliveries = self.deliveries.lock().expect("a lock");
+        Ok(deliveries.iter().find(|(view, _)| view.id == id && tenant.is_none_or(|tenant| view.tenant == tenant)).cloned())
+    }
+
+    async fn totals(&self, _: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError> {
+        if *self.broken.lock().expect("a lock") {
+            return refused();
+        }
+        self.asked.lock().expect("a lock").tenant = tenant.map(str::to_owned);
+        Ok(*self.totals.lock().expect("a lock"))
+    }
+
+    async fn endpoint_totals(&self, _: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
+        Ok(vec![*self.totals.lock().expect("a lock"); endpoints.len()])
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct FakeReadiness {
+    pub(super) redis_trouble: Mutex<Option<String>>,
+}
+
+#[async_trait]
+impl Readiness for FakeReadiness {
+    async fn check(&self) -> Vec<PartHealth> {
+        let trouble = self.redis_trouble.lock().expect("a lock").clone();
+        vec![PartHealth { part: "postgres", trouble: None }, PartHealth { part: "redis", trouble }]
+    }
+}
+
+pub(super) struct FakeObserve;
+
+impl Observe for FakeObserve {
+    fn triggered(&self, _: &str, _: u64) {}
+    fn attempted(&self, _: &Endpoint, _: &str, _: u32, _: &Attempt) {}
+    fn settled(&self, _: &str, _: bool) {}
+    fn dead_letter(&self, _: &'static str) {}
+    fn depth(&self, _: Depth) {}
+    fn endpoints_active(&self, _: u64) {}
+    fn in_flight(&self, _: u64) {}
+    fn committed(&self, _: u64, _: Duration) {}
+    fn taken_over(&self, _: u64) {}
+    fn swept(&self, _: u64, _: u64) {}
+    fn trouble(&self, _: &'static str) {}
+    fn render(&self) -> String {
+        "webhook_queue_size 0\n".into()
+    }
+}
