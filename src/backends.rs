@@ -1,1 +1,3 @@
-//! backends
+//! The only rooms that name `redis`, `diesel`, SQL and Lua.
+
+pub mod postgres;
