@@ -1,4 +1,5 @@
 //! The concrete servers behind the ports: Redis and Postgres in production, one SQLite file embedded.
 
+pub mod postgres;
 pub mod redis;
 pub mod sqlite;

@@ -1,0 +1,76 @@
+//! The records and the endpoints in PostgreSQL. `migrations/postgres` is the only DDL.
+
+mod connect;
+mod deliveries;
+mod endpoint_row;
+mod endpoints;
+mod errors;
+mod events;
+mod migrate;
+mod record;
+mod records;
+mod schema;
+mod settings;
+mod statement;
+mod totals;
+mod waiting;
+mod write;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::bb8;
+use tokio::sync::Mutex;
+
+use crate::model::clock::Timestamp;
+use crate::ports::BackendError;
+
+use connect::Connector;
+pub use settings::PostgresSettings;
+
+/// Before everything that the records hold.
+const FIRST_TIME: Timestamp = DateTime::UNIX_EPOCH;
+
+/// Times that Postgres can hold: its calendar starts later than ours, and ours ends earlier than its.
+fn in_calendar(at: Timestamp) -> Timestamp {
+    at.max(FIRST_TIME)
+}
+
+/// The records and the catalog. Connects when it is first needed, and again when a connection broke.
+pub struct Postgres {
+    connector: Arc<Connector>,
+    pool: bb8::Pool<AsyncPgConnection>,
+    /// The recorder's own connection: no reader can keep a commit waiting. Not here while it is in use, so that one
+    /// whose work was cut off half-way is dropped and not used again.
+    recorder: Mutex<Option<AsyncPgConnection>>,
+    deadline: Duration,
+}
+
+impl Postgres {
+    /// Reads the settings. The server need not be up. Needs a Tokio runtime around it.
+    ///
+    /// # Errors
+    /// `Refused` when the URL is not one, or when the system has no certificates that TLS could trust.
+    pub fn new(settings: &PostgresSettings) -> Result<Self, BackendError> {
+        let connector = Arc::new(Connector::new(settings)?);
+        let pool = connector.pool(settings.connections);
+        let deadline = settings.connect_timeout + settings.statement_timeout;
+        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline })
+    }
+
+    async fn pooled(&self) -> Result<bb8::PooledConnection<'_, AsyncPgConnection>, BackendError> {
+        self.pool.get().await.map_err(|error| self.connector.no_connection(error))
+    }
+
+    /// Waits for the server, but not for ever: a host that vanished gives no answer at all.
+    async fn within<T>(&self, work: impl Future<Output = QueryResult<T>>) -> Result<T, BackendError> {
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(done) => done.map_err(|error| errors::failure(&self.connector.address, error)),
+            Err(elapsed) => Err(errors::unavailable(&self.connector.address, elapsed)),
+        }
+    }
+}

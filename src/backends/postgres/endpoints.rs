@@ -1,0 +1,128 @@
+//! The catalog: endpoints, and what changed among them.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::Postgres;
+use super::endpoint_row::{EndpointRow, SpecColumns};
+use super::errors::refused;
+use super::schema::{webhook_catalog, webhook_endpoints, webhook_removed_endpoints};
+use crate::model::clock;
+use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
+use crate::model::page::Page;
+use crate::ports::{BackendError, Catalog, CatalogError, Changes};
+
+impl Postgres {
+    async fn changed_since(&self, known: i64) -> Result<Changes, BackendError> {
+        let mut connection = self.pooled().await?;
+        let catalog = webhook_catalog::table.select(webhook_catalog::revision);
+        // Read first: rows that change meanwhile have a later revision, and come again next time.
+        let revision: i64 = self.within(catalog.first(&mut *connection)).await?;
+        if revision == known {
+            return Ok(Changes { revision, ..Changes::default() });
+        }
+        // A revision from the future was learned before a backup was restored: start over.
+        let from = if known > revision { -1 } else { known };
+        let rows = webhook_endpoints::table.filter(webhook_endpoints::revision.gt(from)).select(EndpointRow::as_select());
+        let rows: Vec<EndpointRow> = self.within(rows.load(&mut *connection)).await?;
+        let gone =
+            webhook_removed_endpoints::table.filter(webhook_removed_endpoints::revision.gt(from)).select(webhook_removed_endpoints::id);
+        let mut removed: Vec<i64> = self.within(gone.load(&mut *connection)).await?;
+        let (deleted, alive): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.deleted_at.is_some());
+        removed.extend(deleted.iter().map(|row| row.id));
+        // Who knows nothing has nothing to remove.
+        if known == 0 {
+            removed.clear();
+        }
+        // An id that was deleted and inserted again is there.
+        removed.retain(|id| alive.iter().all(|row| row.id != *id));
+        Ok(Changes { revision, changed: alive.into_iter().filter_map(EndpointRow::into_valid).collect(), removed })
+    }
+
+    async fn changed_row(&self, change: Result<Option<EndpointRow>, BackendError>) -> Result<Endpoint, CatalogError> {
+        let row = change?.ok_or(CatalogError::NotFound)?;
+        Ok(row.into_valid().ok_or_else(|| refused("the endpoint's row is not valid: see the log"))?)
+    }
+}
+
+#[async_trait]
+impl Catalog for Postgres {
+    async fn changes(&self, revision: i64) -> Result<Changes, BackendError> {
+        self.changed_since(revision).await
+    }
+
+    async fn create(&self, new: NewEndpoint) -> Result<Endpoint, CatalogError> {
+        let mut connection = self.pooled().await?;
+        // Without a secret the column's default makes one.
+        let secret = new.secret.as_ref().map(|secret| webhook_endpoints::secret.eq(secret.reveal().to_owned()));
+        let statement = diesel::insert_into(webhook_endpoints::table)
+            .values((SpecColumns::from(new.spec), webhook_endpoints::tenant.eq(new.tenant.to_string()), secret))
+            .returning(EndpointRow::as_returning());
+        let made = self.within(statement.get_result(&mut *connection)).await;
+        self.changed_row(made.map(Some)).await
+    }
+
+    async fn update(&self, id: i64, tenant: Option<&str>, spec: EndpointSpec) -> Result<Endpoint, CatalogError> {
+        use webhook_endpoints::dsl;
+        let mut connection = self.pooled().await?;
+        let reason = spec.is_active.then(|| dsl::disabled_reason.eq(None::<String>));
+        let mut statement = diesel::update(dsl::webhook_endpoints)
+            .filter(dsl::id.eq(id))
+            .filter(dsl::deleted_at.is_null())
+            .set((SpecColumns::from(spec), reason))
+            .into_boxed();
+        if let Some(tenant) = tenant {
+            statement = statement.filter(dsl::tenant.eq(tenant));
+        }
+        let changed = self.within(async { statement.returning(EndpointRow::as_returning()).get_result(&mut *connection).await.optional() });
+        self.changed_row(changed.await).await
+    }
+
+    async fn remove(&self, id: i64, tenant: Option<&str>) -> Result<(), CatalogError> {
+        use webhook_endpoints::dsl;
+        let mut connection = self.pooled().await?;
+        let mut statement = diesel::update(dsl::webhook_endpoints)
+            .filter(dsl::id.eq(id))
+            .filter(dsl::deleted_at.is_null())
+            .set(dsl::deleted_at.eq(clock::now()))
+            .into_boxed();
+        if let Some(tenant) = tenant {
+            statement = statement.filter(dsl::tenant.eq(tenant));
+        }
+        let removed = self.within(statement.execute(&mut *connection)).await?;
+        if removed == 0 { Err(CatalogError::NotFound) } else { Ok(()) }
+    }
+
+    async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {
+        use webhook_endpoints::dsl;
+        let mut connection = self.pooled().await?;
+        let query = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null()).select(EndpointRow::as_select());
+        let mut query = query.into_boxed();
+        if let Some(tenant) = tenant {
+            query = query.filter(dsl::tenant.eq(tenant));
+        }
+        let row = self.within(async { query.first(&mut *connection).await.optional() }).await?;
+        Ok(row.and_then(EndpointRow::into_valid))
+    }
+
+    async fn list(&self, tenant: Option<&str>, after: Option<i64>, limit: u32) -> Result<Page<Endpoint, i64>, BackendError> {
+        use webhook_endpoints::dsl;
+        let mut connection = self.pooled().await?;
+        let mut query = dsl::webhook_endpoints
+            .filter(dsl::deleted_at.is_null())
+            .select(EndpointRow::as_select())
+            .order(dsl::id.desc())
+            .limit(i64::from(limit) + 1)
+            .into_boxed();
+        if let Some(tenant) = tenant {
+            query = query.filter(dsl::tenant.eq(tenant));
+        }
+        if let Some(after) = after {
+            query = query.filter(dsl::id.lt(after));
+        }
+        let rows: Vec<EndpointRow> = self.within(query.load(&mut *connection)).await?;
+        let page = Page::from_rows(rows, limit, |row| row.id);
+        Ok(Page { items: page.items.into_iter().filter_map(EndpointRow::into_valid).collect(), next: page.next })
+    }
+}

@@ -1,0 +1,152 @@
+//! Events: accepted, looked up, loaded.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use diesel::sql_types::{Array, BigInt, Bool, Double, Json, Nullable, Text, Timestamptz};
+use diesel_async::RunQueryDsl;
+
+use super::Postgres;
+use super::statement::{RawJson, statement};
+use crate::model::clock::Timestamp;
+use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
+use crate::ports::{BackendError, Known};
+
+statement! {
+    InsertAccepted<'a> {
+        tenant: Vec<&'a str> => Array<Text>,
+        id: Vec<&'a str> => Array<Text>,
+        event_type: Vec<&'a str> => Array<Text>,
+        data: Vec<RawJson<'a>> => Array<Json>,
+        source: Vec<&'a str> => Array<Text>,
+        version: Vec<&'a str> => Array<Text>,
+        timestamp: Vec<f64> => Array<Double>,
+        created_at: Vec<Timestamp> => Array<Timestamptz>,
+    } -> (Text, Text) =
+        "INSERT INTO webhook_events (tenant, id, event_type, data, source, version, \"timestamp\", created_at) \
+         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING tenant, id"
+}
+
+statement! {
+    FindKnown<'a> {
+        tenant: Vec<&'a str> => Array<Text>,
+        id: Vec<&'a str> => Array<Text>,
+    } -> Nullable<Bool> =
+        "SELECT CASE WHEN e.id IS NOT NULL THEN e.routed_at IS NOT NULL END \
+         FROM unnest(?, ?) WITH ORDINALITY AS v (tenant, id, place) \
+         LEFT JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id ORDER BY v.place"
+}
+
+statement! {
+    LoadAccepted<'a> {
+        tenant: Vec<&'a str> => Array<Text>,
+        id: Vec<&'a str> => Array<Text>,
+    } -> (Text, Text, Text, Text, Text, Text, Double, Timestamptz) =
+        "SELECT e.tenant, e.id, e.event_type, e.data::text, e.source, e.version, e.\"timestamp\", e.created_at \
+         FROM unnest(?, ?) AS v (tenant, id) JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id \
+         WHERE e.routed_at IS NULL"
+}
+
+statement! {
+    FindUnrouted<'a> {
+        before: Timestamp => Timestamptz,
+        from: Timestamp => Timestamptz,
+        from_tenant: &'a str => Text,
+        from_id: &'a str => Text,
+        max: i64 => BigInt,
+    } -> (Text, Text, Timestamptz) =
+        "SELECT tenant, id, created_at FROM webhook_events WHERE routed_at IS NULL AND created_at < ? \
+         AND (created_at, tenant, id) > (?, ?, ?) ORDER BY created_at, tenant, id LIMIT ?"
+}
+
+/// An event's row: tenant, id, type, data, source, version, timestamp, acceptance.
+pub(super) type EventRow = (String, String, String, String, String, String, f64, Timestamp);
+
+pub(super) fn event_of(row: EventRow) -> Event {
+    let (tenant, id, event_type, data, source, version, timestamp, accepted_at) = row;
+    Event::new(EventFields {
+        key: EventKey { tenant: intern_tenant(&tenant), id: id.into() },
+        event_type: event_type.into(),
+        data: &data,
+        source,
+        version,
+        timestamp,
+        accepted_at,
+    })
+}
+
+fn tenants(keys: &[EventKey]) -> Vec<&str> {
+    keys.iter().map(|key| &*key.tenant).collect()
+}
+
+fn ids(keys: &[EventKey]) -> Vec<&str> {
+    keys.iter().map(|key| &*key.id).collect()
+}
+
+impl Postgres {
+    pub(super) async fn accept_events(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows: Vec<&Event> = events.iter().map(|event| &**event).collect();
+        // In one order for everybody: two who insert the same keys then wait for each other in turn, never in a circle.
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let statement = InsertAccepted {
+            tenant: rows.iter().map(|event| &*event.key.tenant).collect(),
+            id: rows.iter().map(|event| &*event.key.id).collect(),
+            event_type: rows.iter().map(|event| &*event.event_type).collect(),
+            data: rows.iter().map(|event| RawJson(event.data())).collect(),
+            source: rows.iter().map(|event| event.source.as_str()).collect(),
+            version: rows.iter().map(|event| event.version.as_str()).collect(),
+            timestamp: rows.iter().map(|event| event.timestamp).collect(),
+            created_at: rows.iter().map(|event| event.accepted_at).collect(),
+        };
+        let mut connection = self.pooled().await?;
+        let inserted: Vec<(String, String)> = self.within(statement.load(&mut *connection)).await?;
+        let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
+        Ok(events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect())
+    }
+
+    pub(super) async fn known_events(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.pooled().await?;
+        let statement = FindKnown { tenant: tenants(keys), id: ids(keys) };
+        let found: Vec<Option<bool>> = self.within(statement.load(&mut *connection)).await?;
+        let known = |routed| match routed {
+            None => Known::No,
+            Some(false) => Known::Accepted,
+            Some(true) => Known::Routed,
+        };
+        Ok(found.into_iter().map(known).collect())
+    }
+
+    pub(super) async fn accepted_events(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.pooled().await?;
+        let statement = LoadAccepted { tenant: tenants(keys), id: ids(keys) };
+        let rows: Vec<EventRow> = self.within(statement.load(&mut *connection)).await?;
+        Ok(rows.into_iter().map(event_of).collect())
+    }
+
+    pub(super) async fn unrouted_events(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Vec<(EventKey, Timestamp)>, BackendError> {
+        let mut connection = self.pooled().await?;
+        let statement = FindUnrouted {
+            before: super::in_calendar(before),
+            from: from.map_or(super::FIRST_TIME, |(at, _)| super::in_calendar(*at)),
+            from_tenant: from.map_or("", |(_, key)| &key.tenant),
+            from_id: from.map_or("", |(_, key)| &key.id),
+            max: i64::try_from(max).unwrap_or(i64::MAX),
+        };
+        let rows: Vec<(String, String, Timestamp)> = self.within(statement.load(&mut *connection)).await?;
+        Ok(rows.into_iter().map(|(tenant, id, at)| (EventKey { tenant: intern_tenant(&tenant), id: id.into() }, at)).collect())
+    }
+}

@@ -1,0 +1,139 @@
+//! Commits batches: in one statement where it can, in one transaction where it must.
+
+use std::collections::HashSet;
+
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+
+use super::errors::{failure, is_conflict, unavailable};
+use super::{Postgres, write};
+use crate::ports::{BackendError, Batch, Routed, Step};
+
+/// A batch, or a half of one.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    routed: &'a [Routed],
+    steps: &'a [Step],
+    disabled: &'a [(i64, String)],
+}
+
+impl Part<'_> {
+    fn len(self) -> usize {
+        self.routed.len() + self.steps.len() + self.disabled.len()
+    }
+
+    fn halves(self) -> [Self; 2] {
+        let half = self.len() / 2;
+        let routed = half.min(self.routed.len());
+        let steps = (half - routed).min(self.steps.len());
+        let (routed, steps, disabled) =
+            (self.routed.split_at(routed), self.steps.split_at(steps), self.disabled.split_at(half - routed - steps));
+        [Self { routed: routed.0, steps: steps.0, disabled: disabled.0 }, Self { routed: routed.1, steps: steps.1, disabled: disabled.1 }]
+    }
+}
+
+impl Postgres {
+    /// Records the batch. Where Postgres refuses a row, everything else is committed in smaller and smaller parts, and the
+    /// first refusal is the answer: one bad row never holds up the others.
+    pub(super) async fn record_batch(&self, batch: &Batch) -> Result<(), BackendError> {
+        let mut parts = vec![Part { routed: &batch.routed, steps: &batch.steps, disabled: &batch.disabled }];
+        let mut refusal = None;
+        while let Some(part) = parts.pop() {
+            match self.commit(part).await {
+                Ok(()) => {}
+                Err(BackendError::Refused { .. }) if part.len() > 1 => {
+                    let [first, second] = part.halves();
+                    parts.push(second);
+                    parts.push(first);
+                }
+                Err(error @ BackendError::Refused { .. }) => {
+                    refusal.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    async fn commit(&self, part: Part<'_>) -> Result<(), BackendError> {
+        if part.len() == 0 {
+            return Ok(());
+        }
+        let mut place = self.recorder.lock().await;
+        let mut connection = match place.take() {
+            Some(connection) => connection,
+            None => self.connector.connect().await.map_err(|error| unavailable(&self.connector.address, error))?,
+        };
+        let outcome = tokio::time::timeout(self.deadline, write(&mut connection, part))
+            .await
+            .map_err(|elapsed| unavailable(&self.connector.address, elapsed))?
+            .map_err(|error| failure(&self.connector.address, error));
+        // After a refusal the connection is as good as new: the transaction, if any, was rolled back.
+        if !matches!(outcome, Err(BackendError::Unavailable { .. })) {
+            *place = Some(connection);
+        }
+        outcome
+    }
+}
+
+/// First as if nobody else had routed any of the events; if somebody had, once more with care.
+async fn write(connection: &mut AsyncPgConnection, part: Part<'_>) -> QueryResult<()> {
+    match attempt(connection, part, false).await {
+        Err(error) if is_conflict(&error) => attempt(connection, part, true).await,
+        outcome => outcome,
+    }
+}
+
+async fn attempt(connection: &mut AsyncPgConnection, part: Part<'_>, careful: bool) -> QueryResult<()> {
+    let (accepted, new) = sorted(part.routed);
+    let kinds = [!accepted.is_empty(), !new.is_empty(), !part.steps.is_empty(), !part.disabled.is_empty()];
+    // One statement commits by itself.
+    if !careful && kinds.iter().filter(|some| **some).count() == 1 {
+        return statements(connection, part, &accepted, &new, careful).await;
+    }
+    connection.batch_execute("BEGIN").await?;
+    let outcome = statements(connection, part, &accepted, &new, careful).await;
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.batch_execute(end).await;
+    outcome.and(ended)
+}
+
+async fn statements(
+    connection: &mut AsyncPgConnection,
+    part: Part<'_>,
+    accepted: &[&Routed],
+    new: &[&Routed],
+    careful: bool,
+) -> QueryResult<()> {
+    match (new.is_empty(), careful) {
+        (true, _) => {}
+        (false, false) => write::insert_routed(connection, new).await?,
+        (false, true) => {
+            write::insert_missing(connection, new).await?;
+            // What was there may be accepted, and routed by nobody.
+            write::mark_routed(connection, new).await?;
+        }
+    }
+    if !accepted.is_empty() {
+        write::mark_routed(connection, accepted).await?;
+    }
+    if !part.steps.is_empty() {
+        let steps: Vec<_> = part.steps.iter().collect();
+        write::take_steps(connection, &steps).await?;
+    }
+    // Last: it holds the catalog's one row until the commit.
+    if !part.disabled.is_empty() {
+        write::disable(connection, part.disabled).await?;
+    }
+    Ok(())
+}
+
+/// Accepted events and new ones, each once, and in an order that all recorders share: so they cannot lock each other out.
+fn sorted(routed: &[Routed]) -> (Vec<&Routed>, Vec<&Routed>) {
+    let mut seen = HashSet::with_capacity(routed.len());
+    let once: Vec<_> = routed.iter().filter(|routed| seen.insert(&routed.event.key)).collect();
+    let (mut accepted, mut new): (Vec<_>, Vec<_>) = once.into_iter().partition(|routed| routed.accepted);
+    accepted.sort_unstable_by(|a, b| a.event.key.cmp(&b.event.key));
+    new.sort_unstable_by(|a, b| a.event.key.cmp(&b.event.key));
+    (accepted, new)
+}

@@ -1,0 +1,84 @@
+//! The port, method by method; each is written in the file of its noun.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use diesel::QueryDsl;
+use diesel_async::RunQueryDsl;
+
+use super::Postgres;
+use super::schema::webhook_catalog;
+use crate::model::clock::Timestamp;
+use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
+use crate::model::event::{Event, EventKey};
+use crate::model::page::Page;
+use crate::ports::{BackendError, Batch, Known, Records};
+
+#[async_trait]
+impl Records for Postgres {
+    async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
+        self.accept_events(events).await
+    }
+
+    async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
+        self.known_events(keys).await
+    }
+
+    async fn load_accepted(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+        self.accepted_events(keys).await
+    }
+
+    async fn load_waiting(&self, ids: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError> {
+        self.waiting_deliveries(ids).await
+    }
+
+    async fn record(&self, batch: &Batch) -> Result<(), BackendError> {
+        self.record_batch(batch).await
+    }
+
+    async fn unrouted(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Vec<(EventKey, Timestamp)>, BackendError> {
+        self.unrouted_events(before, from, max).await
+    }
+
+    async fn overdue(
+        &self,
+        before: Timestamp,
+        from: Option<(Timestamp, DeliveryId)>,
+        max: usize,
+    ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError> {
+        self.overdue_deliveries(before, from, max).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Page<DeliveryView, DeliveryId>, BackendError> {
+        self.list_deliveries(filter, after, limit).await
+    }
+
+    async fn delivery(&self, id: DeliveryId, tenant: Option<&str>) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, BackendError> {
+        self.one_delivery(id, tenant).await
+    }
+
+    async fn totals(&self, since: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError> {
+        self.count_deliveries(since, tenant).await
+    }
+
+    async fn endpoint_totals(&self, since: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
+        self.count_by_endpoint(since, endpoints).await
+    }
+
+    /// Reads a table of ours: a server without our schema can do no work.
+    async fn ping(&self) -> Result<(), BackendError> {
+        let mut connection = self.pooled().await?;
+        let query = webhook_catalog::table.select(webhook_catalog::revision);
+        self.within(query.first::<i64>(&mut *connection)).await.map(drop)
+    }
+}
