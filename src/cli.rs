@@ -1,1 +1,142 @@
-//! cli
+//! The command line's client calls: everything here goes over the API.
+
+mod client;
+mod deliveries;
+mod endpoints;
+mod events;
+mod input;
+mod output;
+mod stats;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::model::problem::Problem;
+
+/// Calls of the API.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Enqueue events
+    Events {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: events::EventsCommand,
+    },
+    /// Register and look after endpoints
+    Endpoints {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: endpoints::EndpointsCommand,
+    },
+    /// See what became of deliveries
+    Deliveries {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: deliveries::DeliveriesCommand,
+    },
+    /// Show totals over the last hours
+    Stats {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        command: stats::StatsArgs,
+    },
+}
+
+/// Where the API is, and how to answer.
+#[derive(Debug, Args)]
+pub struct Connection {
+    /// Where Posthaste's API listens
+    #[arg(long, env = "POSTHASTE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8000", global = true)]
+    pub server: String,
+    /// One of http.tokens
+    #[arg(long, env = "POSTHASTE_TOKEN", hide_env_values = true, global = true)]
+    pub token: Option<String>,
+    /// Print the API's own JSON instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Where answers and errors go.
+pub struct Streams<'a> {
+    pub out: &'a mut dyn Write,
+    pub err: &'a mut dyn Write,
+    /// Whether `out` is a terminal, and takes colours.
+    pub colour: bool,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Failed,
+    WrongUsage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::WrongUsage => 2,
+        })
+    }
+}
+
+/// Why a command did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// What was typed, or a file that it names, is wrong: nothing was sent.
+    #[error("{0}")]
+    Usage(String),
+    #[error(
+        "cannot reach {server} ({reason})\nis posthaste running? start it with `posthaste dev` or `posthaste serve`, or name another with --server"
+    )]
+    Unreachable { server: String, reason: String },
+    /// The API answered with a problem.
+    #[error("{detail}")]
+    Refused { detail: String, errors: Vec<Problem> },
+    #[error("{0}")]
+    Failed(String),
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// Runs one command: what it answers goes to `streams.out`, why it failed to `streams.err`.
+pub async fn run(command: ClientCommand, streams: &mut Streams<'_>) -> Exit {
+    let done = match command {
+        ClientCommand::Events { connection, command } => events::run(&connection, command, streams).await,
+        ClientCommand::Endpoints { connection, command } => endpoints::run(&connection, command, streams).await,
+        ClientCommand::Deliveries { connection, command } => deliveries::run(&connection, command, streams).await,
+        ClientCommand::Stats { connection, command } => stats::run(&connection, command, streams).await,
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        // Whoever reads, `head` for example, has seen enough.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            // With nowhere to complain to, the exit code has to do.
+            let _ = report(&error, streams.err);
+            if matches!(error, CliError::Usage(_)) { Exit::WrongUsage } else { Exit::Failed }
+        }
+    }
+}
+
+fn report(error: &CliError, err: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(err, "error: {}", table::plain_lines(&error.to_string()))?;
+    if let CliError::Refused { errors, .. } = error {
+        for problem in errors {
+            writeln!(err, "  {}: {}", table::plain(&problem.field), table::plain(&problem.message))?;
+        }
+    }
+    err.flush()
+}

@@ -1,0 +1,91 @@
+//! `posthaste deliveries …`.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::client::{Call, Client};
+use super::output::{self, Columns, shown};
+use super::{CliError, Connection, Streams};
+
+#[derive(Debug, Subcommand)]
+pub enum DeliveriesCommand {
+    /// List deliveries, newest first
+    List(ListArgs),
+    /// Show one delivery with its attempts
+    Get {
+        /// The delivery's id
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Of this endpoint
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
+    endpoint: Option<i64>,
+    /// Of this event
+    #[arg(long, value_name = "ID")]
+    event: Option<String>,
+    /// Of events of this type
+    #[arg(long = "type", value_name = "EVENT_TYPE")]
+    event_type: Option<String>,
+    /// pending, retrying, delivered or failed
+    #[arg(long)]
+    status: Option<String>,
+    /// Created at this time or later, such as 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Created before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Of this tenant
+    #[arg(long)]
+    tenant: Option<String>,
+    /// At most so many, up to 500
+    #[arg(long)]
+    limit: Option<u32>,
+    /// Where the list goes on, as an earlier answer said
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+const COLUMNS: Columns =
+    Columns { header: &["ID", "EVENT", "TYPE", "ENDPOINT", "STATUS", "ATTEMPTS", "ANSWER", "TIME", "CREATED", "ERROR"], cells };
+
+fn cells(item: &Value) -> Vec<String> {
+    vec![
+        shown(&item["id"]),
+        shown(&item["event_id"]),
+        shown(&item["event_type"]),
+        format!("{} ({})", shown(&item["endpoint_name"]), shown(&item["endpoint_id"])),
+        shown(&item["status"]),
+        shown(&item["attempt_count"]),
+        shown(&item["response_status"]),
+        output::seconds(&item["response_time"]),
+        output::time(&item["created_at"]),
+        shown(&item["error_message"]),
+    ]
+}
+
+pub(super) async fn run(connection: &Connection, command: DeliveriesCommand, streams: &mut Streams<'_>) -> Result<(), CliError> {
+    let client = Client::new(connection)?;
+    match command {
+        DeliveriesCommand::List(args) => {
+            let call = Call::get(&["deliveries"])
+                .and("endpoint_id", args.endpoint)
+                .and("event_id", args.event)
+                .and("event_type", args.event_type)
+                .and("status", args.status)
+                .and("since", args.since)
+                .and("until", args.until)
+                .and("tenant", args.tenant)
+                .and("limit", args.limit)
+                .and("cursor", args.cursor);
+            output::list(&client.call(call).await?, &COLUMNS, connection, streams)
+        }
+        DeliveriesCommand::Get { id } => {
+            let answer = client.call(Call::get(&["deliveries", &id])).await?;
+            output::object(&answer, connection, streams)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Tables for people.
+
+use std::io::{self, Write};
+
+/// Wider cells are cut.
+const MAX_WIDTH: usize = 60;
+
+const BOLD: &str = "\x1b[1m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const RESET: &str = "\x1b[0m";
+
+pub(super) struct Table {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(header: &[&'static str]) -> Self {
+        Self { header: header.to_vec(), rows: Vec::new() }
+    }
+
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells.iter().map(|cell| cut(&plain(cell))).collect());
+    }
+
+    /// Writes aligned columns, the last one without padding.
+    pub(super) fn write(&self, out: &mut dyn Write, colour: bool) -> io::Result<()> {
+        let widths: Vec<usize> = (0..self.header.len()).map(|column| self.width(column)).collect();
+        let header: Vec<String> = self.header.iter().map(|&name| name.to_owned()).collect();
+        line(out, &header, &widths, |_| colour.then_some(BOLD))?;
+        for row in &self.rows {
+            line(out, row, &widths, |cell| if colour { colour_of(cell) } else { None })?;
+        }
+        Ok(())
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.max().unwrap_or(0).max(self.header[column].chars().count())
+    }
+}
+
+fn line(out: &mut dyn Write, cells: &[String], widths: &[usize], colour: impl Fn(&str) -> Option<&'static str>) -> io::Result<()> {
+    for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let padding = if at + 1 == cells.len() { 0 } else { width + 2 - cell.chars().count() };
+        match colour(cell) {
+            Some(code) => write!(out, "{code}{cell}{RESET}{:padding$}", "")?,
+            None => write!(out, "{cell}{:padding$}", "")?,
+        }
+    }
+    writeln!(out)
+}
+
+/// The colour of a word that says how something went.
+pub(super) fn colour_of(word: &str) -> Option<&'static str> {
+    match word {
+        "delivered" | "active" => Some(GREEN),
+        "pending" | "retrying" | "inactive" => Some(YELLOW),
+        "failed" => Some(RED),
+        _ => None,
+    }
+}
+
+/// The text without what could steer a terminal: names and answers come from strangers.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same, with its line breaks.
+pub(super) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= MAX_WIDTH {
+        return text.to_owned();
+    }
+    text.chars().take(MAX_WIDTH - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(colour: bool) -> String {
+        let mut table = Table::new(&["ID", "STATUS", "NAME"]);
+        table.row(vec!["1".into(), "delivered".into(), "é".into()]);
+        table.row(vec!["12345".into(), "failed".into(), "\u{1b}[2Jx".into()]);
+        let mut out = Vec::new();
+        table.write(&mut out, colour).expect("a Vec takes everything");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_are_replaced() {
+        assert_eq!(written(false), "ID     STATUS     NAME\n1      delivered  é\n12345  failed     \u{fffd}[2Jx\n");
+    }
+
+    #[test]
+    fn colours_do_not_move_columns() {
+        assert!(written(true).contains("12345  \x1b[31mfailed\x1b[0m     \u{fffd}[2Jx"));
+    }
+}

@@ -1,0 +1,209 @@
+//! Every command against a server that answers what it is told, and keeps what it was asked.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use clap::Parser as _;
+
+use super::{ClientCommand, Exit, Streams, run};
+
+#[derive(clap::Parser)]
+struct Program {
+    #[command(subcommand)]
+    command: ClientCommand,
+}
+
+struct Ran {
+    exit: Exit,
+    out: String,
+    err: String,
+    /// Request lines with their bodies; headers of interest in front of the body.
+    asked: Vec<String>,
+}
+
+/// Answers one connection after the other with these statuses and bodies.
+fn serve(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = format!("http://{}", listener.local_addr().expect("an address"));
+    let thread = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for (status, body) in answers {
+            let (stream, _) = listener.accept().expect("a connection");
+            let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+            let (mut seen, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).expect("a line");
+                let lower = line.to_ascii_lowercase();
+                if let Some(value) = lower.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                if seen.is_empty() || lower.starts_with("authorization:") {
+                    seen.push_str(line.trim_end());
+                    seen.push('\n');
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut received = vec![0; length];
+            reader.read_exact(&mut received).expect("a body");
+            asked.push(seen + &String::from_utf8(received).expect("UTF-8"));
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            (&stream).write_all((head + &body).as_bytes()).expect("written");
+        }
+        asked
+    });
+    (server, thread)
+}
+
+async fn run_against(server: &str, arguments: &[&str]) -> (Exit, String, String) {
+    let arguments = ["posthaste"].into_iter().chain(arguments.iter().copied()).chain(["--server", server]);
+    let program = Program::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}"));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let exit = run(program.command, &mut Streams { out: &mut out, err: &mut err, colour: false }).await;
+    (exit, String::from_utf8(out).expect("UTF-8"), String::from_utf8(err).expect("UTF-8"))
+}
+
+async fn ran(arguments: &[&str], answers: &[(u16, &str)]) -> Ran {
+    let (server, thread) = serve(answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect());
+    let (exit, out, err) = run_against(&server, arguments).await;
+    Ran { exit, out, err, asked: thread.join().expect("the server ended") }
+}
+
+#[tokio::test]
+async fn one_event_is_sent_with_the_bytes_of_its_data() {
+    let data = r#"{"b": 1.0, "a": 12345678901234567890, "e": "\u00e9"}"#;
+    let arguments = ["events", "send", "--type", "order.created", "--data", data, "--id", "e1", "--token", "secret"];
+    let ran = ran(&arguments, &[(202, r#"{"ids":["e1"],"id":"e1"}"#)]).await;
+    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, "e1\n"));
+    let wanted = format!(r#"{{"id":"e1","event_type":"order.created","data":{data}}}"#);
+    assert_eq!(ran.asked, [format!("POST /api/webhooks/events HTTP/1.1\nauthorization: Bearer secret\n{wanted}")]);
+}
+
+#[tokio::test]
+async fn a_file_of_events_is_sent_in_arrays_and_wrong_ones_are_named_by_line() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "{\"id\":\"1\", \"data\":1.0}\n\n{\"id\":\"2\"}\n").expect("written");
+    let arguments = ["events", "send", "--file", file.path().to_str().expect("UTF-8")];
+    let sent = ran(&arguments, &[(202, r#"{"ids":["1","2"]}"#)]).await;
+    assert_eq!((sent.exit, sent.out.as_str()), (Exit::Done, "2 events accepted\n"));
+    assert!(sent.asked[0].ends_with("\n[{\"id\":\"1\", \"data\":1.0},{\"id\":\"2\"}]"), "{}", sent.asked[0]);
+    let problem = r#"{"detail":"not valid","errors":[{"field":"events[1].data","message":"is required"}]}"#;
+    let refused = ran(&arguments, &[(400, problem)]).await;
+    assert_eq!(refused.exit, Exit::Failed);
+    assert_eq!(refused.err, "error: not valid (400)\n  line 3, data: is required\n");
+}
+
+#[tokio::test]
+async fn wrong_usage_sends_nothing() {
+    for arguments in [
+        &["events", "send", "--type", "a", "--data", "{"][..],
+        &["events", "send", "--type", "a", "--data", "@/nowhere"],
+        &["endpoints", "update", "1", "--rate-limit", "many"],
+    ] {
+        let ran = ran(arguments, &[]).await;
+        assert_eq!(ran.exit, Exit::WrongUsage, "{arguments:?}");
+        assert!(ran.err.starts_with("error: --"), "{}", ran.err);
+    }
+    for arguments in
+        [&["posthaste", "events", "send"][..], &["posthaste", "events", "send", "--file", "x", "--id", "1"], &["posthaste", "nothing"]]
+    {
+        assert!(Program::try_parse_from(arguments).is_err(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_a_table_or_the_apis_own_json() {
+    let page = r#"{"items":[{"id":7,"tenant":"default","name":"shop","url":"https://example.com/","event_types":["order.*","a"],"is_active":true,"total_deliveries_24h":4,"successful_deliveries_24h":3,"success_rate_24h":75.0}],"next_cursor":"abc"}"#;
+    let arguments = ["endpoints", "list", "--tenant", "a b", "--limit", "1"];
+    let table = ran(&arguments, &[(200, page)]).await;
+    assert_eq!(
+        table.out,
+        "ID  TENANT   NAME  STATE   DELIVERIES 24H  SUCCESS  EVENT TYPES  URL\n\
+         7   default  shop  active  3 of 4          75.0 %   order.*, a   https://example.com/\n\
+         \nthere is more: --cursor abc\n"
+    );
+    assert_eq!(table.asked, ["GET /api/webhooks/endpoints?tenant=a+b&limit=1 HTTP/1.1\n"]);
+    let json = ran(&["endpoints", "list", "--json"], &[(200, page)]).await;
+    assert_eq!(json.out.trim_end(), page);
+}
+
+#[tokio::test]
+async fn an_endpoint_is_registered_with_all_that_was_chosen() {
+    let arguments = [
+        "endpoints",
+        "create",
+        "--name",
+        "shop",
+        "--url",
+        "https://example.com/",
+        "--event-types",
+        "order.*,a",
+        "--header",
+        "X-Own: a:b",
+        "--retry-schedule",
+        "1,2.5",
+        "--rate-limit",
+        "100/60",
+        "--in-flight",
+        "4",
+        "--active",
+        "false",
+    ];
+    let ran = ran(&arguments, &[(201, r#"{"id":7,"name":"shop","secret":"whsec_x"}"#)]).await;
+    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Done, "id      7\nname    shop\nsecret  whsec_x\n"));
+    let body: serde_json::Value = serde_json::from_str(ran.asked[0].lines().last().expect("a body")).expect("JSON");
+    assert_eq!(
+        body,
+        serde_json::json!({
+            "name": "shop", "url": "https://example.com/", "event_types": ["order.*", "a"], "headers": {"X-Own": "a:b"},
+            "retry_schedule": [1.0, 2.5], "rate_limit": {"max_requests": 100, "window": 60.0}, "in_flight": 4, "is_active": false,
+        })
+    );
+}
+
+#[tokio::test]
+async fn endpoints_are_shown_changed_and_removed() {
+    let shown = ran(&["endpoints", "get", "7"], &[(200, r#"{"id":7}"#)]).await;
+    assert_eq!(shown.asked, ["GET /api/webhooks/endpoints/7 HTTP/1.1\n"]);
+    let changed = ran(&["endpoints", "update", "7", "--in-flight", "none"], &[(200, r#"{"id":7}"#)]).await;
+    assert_eq!(changed.asked, ["PATCH /api/webhooks/endpoints/7 HTTP/1.1\n{\"in_flight\":null}"]);
+    let removed = ran(&["endpoints", "delete", "7"], &[(204, "")]).await;
+    assert_eq!((removed.exit, removed.out.as_str()), (Exit::Done, "endpoint 7 is removed\n"));
+    let problem = r#"{"detail":"there is no such endpoint"}"#;
+    let missing = ran(&["endpoints", "get", "8"], &[(404, problem)]).await;
+    assert_eq!((missing.exit, missing.err.as_str()), (Exit::Failed, "error: there is no such endpoint (404)\n"));
+}
+
+#[tokio::test]
+async fn deliveries_are_filtered_and_shown_with_their_attempts() {
+    let arguments =
+        ["deliveries", "list", "--endpoint", "7", "--type", "a/b", "--status", "failed", "--since", "2026-01-02T03:04:05+01:00"];
+    let list = ran(&arguments, &[(200, r#"{"items":[],"next_cursor":null}"#)]).await;
+    assert_eq!(list.out, "none\n");
+    let query = "endpoint_id=7&event_type=a%2Fb&status=failed&since=2026-01-02T03%3A04%3A05%2B01%3A00";
+    assert_eq!(list.asked, [format!("GET /api/webhooks/deliveries?{query} HTTP/1.1\n")]);
+    let answer = r#"{"id":"d1","status":"failed","attempts":[{"number":1,"response_status":503,"error_message":null}]}"#;
+    let one = ran(&["deliveries", "get", "d1"], &[(200, answer)]).await;
+    assert_eq!(one.out, "id        d1\nstatus    failed\nattempts\n  number=1  response_status=503\n");
+}
+
+#[tokio::test]
+async fn stats_are_shown() {
+    let ran = ran(&["stats", "--hours", "2"], &[(200, r#"{"total_deliveries":3,"success_rate":100.0}"#)]).await;
+    assert_eq!(ran.out, "total_deliveries  3\nsuccess_rate      100.0\n");
+    assert_eq!(ran.asked, ["GET /api/webhooks/stats?hours=2 HTTP/1.1\n"]);
+}
+
+#[tokio::test]
+async fn a_refused_connection_says_how_to_start_posthaste() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+    let (exit, _, err) = run_against(&format!("http://{free}"), &["stats"]).await;
+    assert_eq!(exit, Exit::Failed);
+    assert!(err.contains("is posthaste running? start it with `posthaste dev`"), "{err}");
+    assert!(err.contains("refused"), "{err}");
+    let (exit, ..) = run_against("nonsense", &["stats"]).await;
+    assert_eq!(exit, Exit::WrongUsage);
+}
