@@ -64,6 +64,9 @@ fn insert(conn: &mut SqliteConnection, event: &Event, state: &DeliveryState) -> 
             d::next_retry_at.eq(state.next_retry_at.map(micros).into_sql::<Nullable<BigInt>>()),
             d::created_at.eq(micros(event.accepted_at)),
         ))
+        // One that outlived its event's row must not spoil the commit that the others share.
+        .on_conflict(d::id)
+        .do_nothing()
         .execute(conn)?;
     Ok(())
 }

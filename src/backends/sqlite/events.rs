@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 
 use crate::backends::sqlite::schema::webhook_events as e;
 use crate::backends::sqlite::trouble::Trouble;
@@ -15,7 +15,7 @@ use crate::ports::Known;
 /// Writes the event unless it is there. Answers whether it was new.
 pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Option<Timestamp>) -> Result<bool, Trouble> {
     // One statement of one shape per row: Diesel prepares it once per connection.
-    let rows = diesel::insert_or_ignore_into(e::table)
+    let rows = diesel::insert_into(e::table)
         .values((
             e::tenant.eq(&*event.key.tenant),
             e::id.eq(&*event.key.id),
@@ -25,8 +25,10 @@ pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Opti
             e::version.eq(&event.version),
             e::timestamp.eq(event.timestamp),
             e::created_at.eq(micros(event.accepted_at)),
-            e::routed_at.eq(routed_at.map(micros).into_sql::<diesel::sql_types::Nullable<BigInt>>()),
+            e::routed_at.eq(routed_at.map(micros).into_sql::<Nullable<BigInt>>()),
         ))
+        .on_conflict((e::id, e::tenant))
+        .do_nothing()
         .execute(conn)?;
     Ok(rows == 1)
 }

@@ -1,6 +1,6 @@
 //! The threads that own the connections: one writes, some read, so that reading never waits for a commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -86,7 +86,7 @@ impl Drop for Threads {
     }
 }
 
-fn spawn(path: &PathBuf, name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BackendError> {
+fn spawn(path: &Path, name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BackendError> {
     std::thread::Builder::new().name(name.into()).spawn(body).map_err(|error| unavailable(path, error))
 }
 
@@ -119,7 +119,7 @@ fn in_transaction<T>(conn: &mut SqliteConnection, work: impl FnOnce(&mut SqliteC
     })
 }
 
-fn write(path: &PathBuf, mut conn: SqliteConnection, received: &Receiver<Work>) {
+fn write(path: &Path, mut conn: SqliteConnection, received: &Receiver<Work>) {
     let mut broken = false;
     while let Ok(first) = received.recv() {
         if broken && let Ok(new) = file::connect(path) {
