@@ -66,7 +66,7 @@ macro_rules! delivering_statement {
         }
 
         impl<'a> $name<'a> {
-            fn new($($field: $rust,)* rows: &[(&'a Event, &'a DeliveryState)]) -> Self {
+            fn new(($($field,)*): ($($rust,)*), rows: &[(&'a Event, &'a DeliveryState)]) -> Self {
                 Self {
                     $($field,)*
                     delivery_id: column(rows, |(_, d)| d.id.0),
@@ -209,14 +209,16 @@ fn deliveries_of<'a>(routed: &[&'a Routed]) -> Vec<(&'a Event, &'a DeliveryState
 macro_rules! insert_events_with {
     ($name:ident, $connection:ident, $routed:ident) => {
         $name::new(
-            column($routed, |r| &*r.event.key.tenant),
-            column($routed, |r| &*r.event.key.id),
-            column($routed, |r| &*r.event.event_type),
-            column($routed, |r| RawJson(r.event.data())),
-            column($routed, |r| r.event.source.as_str()),
-            column($routed, |r| r.event.version.as_str()),
-            column($routed, |r| r.event.timestamp),
-            column($routed, |r| r.event.accepted_at),
+            (
+                column($routed, |r| &*r.event.key.tenant),
+                column($routed, |r| &*r.event.key.id),
+                column($routed, |r| &*r.event.event_type),
+                column($routed, |r| RawJson(r.event.data())),
+                column($routed, |r| r.event.source.as_str()),
+                column($routed, |r| r.event.version.as_str()),
+                column($routed, |r| r.event.timestamp),
+                column($routed, |r| r.event.accepted_at),
+            ),
             &deliveries_of($routed),
         )
         .execute($connection)
@@ -235,9 +237,7 @@ pub(super) async fn insert_missing(connection: &mut AsyncPgConnection, routed: &
 
 pub(super) async fn mark_routed(connection: &mut AsyncPgConnection, routed: &[&Routed]) -> QueryResult<()> {
     MarkRouted::new(
-        column(routed, |r| &*r.event.key.tenant),
-        column(routed, |r| &*r.event.key.id),
-        column(routed, |r| r.event.accepted_at),
+        (column(routed, |r| &*r.event.key.tenant), column(routed, |r| &*r.event.key.id), column(routed, |r| r.event.accepted_at)),
         &deliveries_of(routed),
     )
     .execute(connection)
