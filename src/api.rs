@@ -24,6 +24,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
 use crate::ports::{Catalog, Door, Observe, Readiness, Records};
@@ -55,6 +57,14 @@ pub struct Calls {
     pub defaults: EndpointDefaults,
     /// Makes the id of an event that carries none.
     pub new_event_id: fn() -> String,
+}
+
+/// Answers until `stop`; then no new connections are taken, and requests that run are answered.
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+    let served = axum::serve(listener, router(api)).with_graceful_shutdown(async move { stop.cancelled().await });
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the HTTP server ended");
+    }
 }
 
 /// Everything this process answers over HTTP.

@@ -1,1 +1,188 @@
-//! app
+//! The only file that names concrete backends: chooses, starts, supervises and drains.
+
+mod ready;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::ready::Parts as ReadyParts;
+use crate::api::{self, Api, Calls};
+use crate::backends::postgres::Postgres;
+use crate::backends::redis::RedisQueue;
+use crate::backends::sqlite::Sqlite;
+use crate::config::{Role, Settings};
+use crate::demo;
+use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, Worker, persist};
+use crate::ports::{Catalog, Observe, Queue, Records};
+use crate::sender::{Sender, guard::Guard};
+use crate::telemetry::metrics::Metrics;
+
+/// How long open requests to our own API may take when it shuts down.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// The backends of one mode, behind their traits.
+struct Backends {
+    queue: Arc<dyn Queue>,
+    records: Arc<dyn Records>,
+    catalog: Arc<dyn Catalog>,
+    /// Waits for servers that are away, and makes the tables.
+    prepare: Prepare,
+}
+
+enum Prepare {
+    Postgres(Arc<Postgres>),
+    /// The file is made when it is opened.
+    Done,
+}
+
+/// Runs the production mode until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or could not finish what it had begun.
+pub async fn serve(role: Role, settings: Settings) -> Result<()> {
+    let postgres = Arc::new(Postgres::new(&settings.postgres)?);
+    let queue = Arc::new(RedisQueue::new(&settings.redis)?);
+    let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
+    run(role, &settings, backends, None).await
+}
+
+/// Runs the embedded mode until it is told to stop; with `demo`, on a file of its own and with a receiver that shows what it gets.
+///
+/// # Errors
+/// When it cannot start, or could not finish what it had begun.
+pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + Send + Sync>) -> Result<()> {
+    let scratch = with_demo.then(demo::Scratch::new).transpose().context("cannot make a place for the demo's file")?;
+    if let Some(scratch) = &scratch {
+        settings.sqlite.path = scratch.file();
+    }
+    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?);
+    let backends = Backends { queue: file.clone(), records: file.clone(), catalog: file, prepare: Prepare::Done };
+    if !with_demo {
+        tracing::info!(file = %settings.sqlite.path.display(), "everything is kept in one file");
+    }
+    run(Role::All, &settings, backends, with_demo.then_some(out)).await
+}
+
+/// Makes the tables in Postgres, or brings them up to date.
+///
+/// # Errors
+/// When Postgres cannot be reached, or refuses.
+pub async fn migrate(settings: &Settings) -> Result<()> {
+    Ok(Postgres::new(&settings.postgres)?.migrate().await?)
+}
+
+async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Option<Box<dyn Write + Send + Sync>>) -> Result<()> {
+    let listener = TcpListener::bind(settings.http.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: set POSTHASTE__HTTP__LISTEN to another address", settings.http.listen))?;
+    let address = listener.local_addr()?;
+    let observe: Arc<dyn Observe> = Arc::new(Metrics::new());
+    let guard = Guard::new(settings.guard.clone());
+    let catalog = LiveCatalog::new(backends.catalog.clone(), guard.clone(), observe.clone());
+    let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone()));
+    let (stop, loops) = (CancellationToken::new(), TaskTracker::new());
+
+    let (door, grouping) = GroupedDoor::new(backends.records.clone(), backends.queue.clone(), observe.clone());
+    loops.spawn(grouping);
+    let door = Arc::new(door);
+    let calls = role.has_api().then(|| Calls {
+        door: door.clone(),
+        catalog: catalog.clone(),
+        records: backends.records.clone(),
+        tokens: tokens(settings),
+        max_event_bytes: settings.max_event_bytes,
+        max_body_bytes: settings.http.max_body_bytes,
+        defaults: settings.endpoints,
+        new_event_id,
+    });
+    let api = Api { readiness: ready.clone(), observe: observe.clone(), calls };
+    let server = loops.spawn(api::serve(listener, api, stop.clone()));
+    tracing::info!(%address, ?role, "listening");
+
+    let interrupted = interruption()?;
+    tokio::pin!(interrupted);
+    let started = tokio::select! {
+        () = prepare(&backends.prepare, &catalog, &*observe) => true,
+        () = &mut interrupted => false,
+    };
+    let mut finished = true;
+    if started {
+        loops.spawn(catalog.clone().follow(stop.clone()));
+        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, guard, &observe)).transpose()?;
+        ready.started();
+        tracing::info!("ready");
+        if let Some(out) = demo_out {
+            let demo = demo::Demo { catalog: catalog.clone(), door: door.clone(), records: backends.records.clone(), api: address };
+            loops.spawn(demo.run(out, stop.clone()));
+        }
+        interrupted.await;
+        tracing::info!("stopping: a second signal stops at once");
+        ready.stopping();
+        if let Some(worker) = worker {
+            finished = worker.drain(settings.shutdown_grace).await;
+        }
+    }
+    stop.cancel();
+    drop(door);
+    let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
+    anyhow::ensure!(finished, "not everything could be recorded before the time was over: what is left will be repeated");
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn worker(settings: &Settings, backends: &Backends, catalog: &Arc<LiveCatalog>, guard: Guard, observe: &Arc<dyn Observe>) -> Result<Worker> {
+    Ok(Worker::start(Parts {
+        queue: backends.queue.clone(),
+        records: backends.records.clone(),
+        catalog: catalog.clone(),
+        sender: Sender::new(guard, settings.worker.endpoint_in_flight)?,
+        observe: observe.clone(),
+        worker: settings.worker,
+        retry: settings.retry,
+        lease: settings.redis.lease,
+        max_event_bytes: settings.max_event_bytes,
+        sweep_interval: settings.sweep_interval,
+    }))
+}
+
+/// Waits until the tables are there and the endpoints are known.
+async fn prepare(how: &Prepare, catalog: &LiveCatalog, observe: &dyn Observe) {
+    if let Prepare::Postgres(postgres) = how {
+        persist("making the tables", observe, || postgres.migrate()).await;
+    }
+    persist("reading the endpoints", observe, || catalog.refresh()).await;
+}
+
+/// Completes at SIGTERM or SIGINT; after that, a second one ends the process at once.
+fn interruption() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let (first, seen) = tokio::sync::oneshot::channel();
+    #[expect(clippy::disallowed_methods, reason = "it has to outlive everything, and ends the process when it acts")]
+    tokio::spawn(async move {
+        let mut next = async || tokio::select! { _ = terminate.recv() => 143, _ = interrupt.recv() => 130 };
+        next().await;
+        let _ = first.send(());
+        let code = next().await;
+        tracing::warn!("stopped at once: what was in flight will be repeated");
+        std::process::exit(code);
+    });
+    Ok(async move {
+        let _ = seen.await;
+    })
+}
+
+fn tokens(settings: &Settings) -> Vec<api::Token> {
+    settings.http.tokens.iter().map(|token| api::Token { secret: token.secret.clone(), tenant: token.tenant.clone() }).collect()
+}
+
+fn new_event_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

@@ -7,6 +7,7 @@ pub mod app;
 pub mod backends;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod model;
 pub mod pipeline;
 pub mod ports;

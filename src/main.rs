@@ -1,1 +1,132 @@
-fn main() {}
+//! Flags, settings, logging, run; exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use posthaste::config::{self, Layers, LogFormat, Mode, Role, Settings};
+use posthaste::{app, cli, telemetry};
+
+/// Posthaste delivers webhooks: events in, signed POSTs out, recorded and retried.
+#[derive(Parser)]
+#[command(version, about, long_about = None, arg_required_else_help = true)]
+struct Arguments {
+    /// A TOML file with settings; `posthaste config` shows what is in force
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process on one SQLite file, without any services
+    Dev {
+        /// Also start a receiver, register endpoints on it, send some events and show what happens
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Run on PostgreSQL and Redis (POSTGRES_URL, REDIS_URL)
+    Serve {
+        /// What this process does
+        #[arg(long, value_enum, default_value = "all")]
+        role: RoleArgument,
+    },
+    /// Make the tables in PostgreSQL or bring them up to date; `serve` does so too when it starts
+    Migrate,
+    /// Print the settings in force, secrets hidden
+    Config {
+        /// As `dev` would have them
+        #[arg(long)]
+        dev: bool,
+    },
+    #[command(flatten)]
+    Client(cli::ClientCommand),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleArgument {
+    All,
+    Api,
+    Worker,
+}
+
+impl From<RoleArgument> for Role {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::All => Self::All,
+            RoleArgument::Api => Self::Api,
+            RoleArgument::Worker => Self::Worker,
+        }
+    }
+}
+
+const FAILED: u8 = 1;
+const BAD_CONFIGURATION: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(FAILED, &format!("the runtime cannot start: {error}")),
+    };
+    let code = runtime.block_on(run(arguments));
+    // Blocking work that nobody waits for must not keep the process alive.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(arguments: Arguments) -> ExitCode {
+    let layers = Layers::of_process(arguments.config);
+    match arguments.command {
+        Command::Client(command) => {
+            let colour = std::io::stdout().is_terminal();
+            cli::run(command, &mut cli::Streams { out: &mut std::io::stdout(), err: &mut std::io::stderr(), colour }).await.into()
+        }
+        Command::Config { dev } => print_config(if dev { Mode::Embedded } else { Mode::Migrate }, &layers),
+        Command::Dev { demo } => {
+            let log = if demo { Some("warn") } else { None };
+            start(Mode::Embedded, &layers, log, |settings| app::dev(settings, demo, Box::new(std::io::stdout()))).await
+        }
+        Command::Serve { role } => {
+            let role = Role::from(role);
+            start(Mode::Serve(role), &layers, None, |settings| app::serve(role, settings)).await
+        }
+        Command::Migrate => start(Mode::Migrate, &layers, None, async |settings| app::migrate(&settings).await).await,
+    }
+}
+
+async fn start<F>(mode: Mode, layers: &Layers, log: Option<&str>, work: impl FnOnce(Settings) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let settings = match config::load(mode, layers) {
+        Ok(settings) => settings,
+        Err(problems) => return complain(BAD_CONFIGURATION, &problems.to_string()),
+    };
+    let level = log.unwrap_or(&settings.log.level);
+    if let Err(error) = telemetry::logging::init(settings.log.format == LogFormat::Json, level) {
+        return complain(BAD_CONFIGURATION, &format!("the configuration has 1 problem(s):\n  log.level: {error}"));
+    }
+    match work(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(FAILED, &format!("{error:#}")),
+    }
+}
+
+fn print_config(mode: Mode, layers: &Layers) -> ExitCode {
+    match config::effective(mode, layers) {
+        Ok(text) if writeln!(std::io::stdout(), "{text}").is_ok() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(FAILED),
+        Err(problems) => complain(BAD_CONFIGURATION, &problems.to_string()),
+    }
+}
+
+fn complain(code: u8, text: &str) -> ExitCode {
+    let mut out = std::io::stderr();
+    let name = if out.is_terminal() { "\u{1b}[1;31mposthaste\u{1b}[0m" } else { "posthaste" };
+    // There is nowhere left to say that nothing can be said.
+    let _ = writeln!(out, "{name}: {text}");
+    ExitCode::from(code)
+}

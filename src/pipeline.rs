@@ -17,5 +17,6 @@ mod sweep;
 mod worker;
 
 pub use accept::GroupedDoor;
+pub use backoff::persist;
 pub use catalog::LiveCatalog;
 pub use worker::{Parts, Worker};

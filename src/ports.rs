@@ -128,6 +128,9 @@ pub struct Depth {
 /// All leases have the length that the backend was made with.
 #[async_trait]
 pub trait Queue: Send + Sync {
+    /// Which server it is: `redis`, `sqlite`.
+    fn name(&self) -> &'static str;
+
     /// Claims up to `max` entries of door 1, oldest first. When there is none, waits up to `wait` for the first and
     /// answers the moment it comes; `None` when none came.
     async fn claim_entries(&self, max: usize, wait: Duration) -> Result<Option<Claim<Bytes>>, BackendError>;
@@ -213,6 +216,9 @@ pub enum Known {
 /// The truth: every event and delivery that a commit was made for.
 #[async_trait]
 pub trait Records: Send + Sync {
+    /// Which server it is: `postgres`, `sqlite`.
+    fn name(&self) -> &'static str;
+
     /// Makes accepted events durable in one commit. Answers for each, in order, whether it was new; one that was there is left as it is.
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError>;
 

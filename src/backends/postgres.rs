@@ -10,7 +10,6 @@ mod migrate;
 mod record;
 mod records;
 mod schema;
-mod settings;
 mod statement;
 mod totals;
 mod waiting;
@@ -26,11 +25,11 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8;
 use tokio::sync::Mutex;
 
+use crate::config::PostgresSettings;
 use crate::model::clock::Timestamp;
 use crate::ports::BackendError;
 
 use connect::Connector;
-pub use settings::PostgresSettings;
 
 /// Before everything that the records hold.
 const FIRST_TIME: Timestamp = DateTime::UNIX_EPOCH;

@@ -74,6 +74,18 @@ impl Patience {
     }
 }
 
+/// Calls until it works, for as long as that takes.
+pub async fn persist<T, F>(what: &str, observe: &dyn Observe, call: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, BackendError>>,
+{
+    match until_it_works(what, observe, &CancellationToken::new(), call).await {
+        Some(value) => value,
+        // Nobody else has the token.
+        None => std::future::pending().await,
+    }
+}
+
 /// Calls until it works; `None` when `stop` came first.
 pub(super) async fn until_it_works<T, F>(
     what: &str,

@@ -111,6 +111,10 @@ pub(super) struct FakeRecords {
 
 #[async_trait]
 impl Records for FakeRecords {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
     async fn accept(&self, _: &[std::sync::Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         refused()
     }

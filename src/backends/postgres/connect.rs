@@ -14,7 +14,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::errors::{refused, unavailable};
-use super::settings::PostgresSettings;
+use crate::config::PostgresSettings;
 use crate::ports::BackendError;
 
 /// Makes connections.
@@ -31,7 +31,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(settings: &PostgresSettings) -> Result<Self, BackendError> {
-        let mut config = parse(&settings.url).map_err(refused)?;
+        let mut config = parse(settings.url.reveal()).map_err(refused)?;
         let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(trust_system()?) };
         // A peer that vanished says nothing: without these, the kernel waits for a quarter of an hour.
         config

@@ -16,6 +16,10 @@ use crate::ports::{BackendError, Batch, Known, Records};
 
 #[async_trait]
 impl Records for Postgres {
+    fn name(&self) -> &'static str {
+        super::errors::BACKEND
+    }
+
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         self.accept_events(events).await
     }

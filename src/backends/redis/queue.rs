@@ -18,6 +18,10 @@ const CHUNK: usize = 1000;
 
 #[async_trait]
 impl Queue for RedisQueue {
+    fn name(&self) -> &'static str {
+        super::error::BACKEND
+    }
+
     async fn claim_entries(&self, max: usize, wait: Duration) -> Result<Option<Claim<Bytes>>, BackendError> {
         match self.claim_entry_batch(max.min(CHUNK)).await? {
             None if !wait.is_zero() => self.wait_for_entry(wait).await,

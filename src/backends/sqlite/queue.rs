@@ -19,6 +19,10 @@ use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Queue, Settlement, 
 
 #[async_trait]
 impl Queue for Sqlite {
+    fn name(&self) -> &'static str {
+        super::trouble::BACKEND
+    }
+
     /// Door 1 is Redis: here nothing ever comes through it.
     async fn claim_entries(&self, _max: usize, wait: Duration) -> Result<Option<Claim<Bytes>>, BackendError> {
         tokio::time::sleep(wait).await;

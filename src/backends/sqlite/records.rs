@@ -13,6 +13,10 @@ use crate::ports::{BackendError, Batch, Known, Records};
 
 #[async_trait]
 impl Records for Sqlite {
+    fn name(&self) -> &'static str {
+        super::trouble::BACKEND
+    }
+
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         let events = events.to_vec();
         self.writer.run(move |conn| events.iter().map(|event| events::insert(conn, event, None)).collect()).await

@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::ports::BackendError;
 
-const BACKEND: &str = "sqlite";
+pub(super) const BACKEND: &str = "sqlite";
 
 /// What SQLite says (`sqlite3_errstr`) when the file or the machine is the trouble, and not the statement.
 const PASSING: [&str; 7] = ["full", "disk I/O error", "locked", "unable to open", "readonly", "out of memory", "interrupted"];
