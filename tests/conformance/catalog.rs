@@ -41,9 +41,9 @@ async fn a_missing_secret_is_made_of_32_random_bytes_and_a_given_one_kept(stand:
     assert_ne!(one, other);
     let key = one.reveal().strip_prefix("whsec_").expect("whsec_");
     assert_eq!(base64::engine::general_purpose::STANDARD.decode(key).expect("base64").len(), 32);
-    let given = NewEndpoint { tenant: Arc::from("default"), spec: spec("n"), secret: Some(Secret::new("my own secret".into())) };
+    let given = NewEndpoint { tenant: Arc::from("default"), spec: spec("n"), secret: Some(Secret::new("my-own-secret".into())) };
     let made = stand.catalog.create(given).await.expect("registered");
-    assert_eq!(get(&stand, made.id).await.secret.reveal(), "my own secret");
+    assert_eq!(get(&stand, made.id).await.secret.reveal(), "my-own-secret");
 }
 
 async fn changes_after_a_revision_hold_what_changed_and_nothing_else(stand: Stand) {

@@ -88,7 +88,7 @@ impl Stand {
     }
 
     pub(crate) async fn route(&self, event: &Arc<Event>, deliveries: Vec<DeliveryState>) {
-        let accepted = self.records.known(&[event.key.clone()]).await.expect("known")[0] == posthaste::ports::Known::Accepted;
+        let accepted = self.records.known(std::slice::from_ref(&event.key)).await.expect("known")[0] == posthaste::ports::Known::Accepted;
         let routed = vec![Routed { event: Arc::clone(event), accepted, deliveries }];
         self.records.record(&Batch { routed, ..Batch::default() }).await.expect("recorded");
     }

@@ -10,9 +10,9 @@ use super::fixtures::{NO_WAIT, SHORT};
 use crate::harness::{LONG, eventually};
 
 async fn push(production: &Production, entries: &[&str]) {
-    let mut connection = crate::harness::redis::connect(&production.redis_url).await.unwrap();
+    let mut connection = crate::harness::redis::connect(&production.redis_url).await.expect("Redis runs");
     let list = format!("{}webhook_events", production.prefix);
-    redis::cmd("LPUSH").arg(list).arg(entries).query_async::<()>(&mut connection).await.unwrap();
+    redis::cmd("LPUSH").arg(list).arg(entries).query_async::<()>(&mut connection).await.expect("Redis runs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

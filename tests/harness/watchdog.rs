@@ -36,6 +36,7 @@ struct Watchdog {
     pipe: Mutex<ChildStdin>,
 }
 
+#[expect(clippy::zombie_processes, reason = "it ends after this process, by design")]
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(|| {
     let root = tempfile::Builder::new().prefix("posthaste-tests-").tempdir().expect("a temporary directory").keep();
     // PostgreSQL may have to run as another user, who must be able to reach its directory.
