@@ -137,7 +137,13 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     Ok(())
 }
 
-fn worker(settings: &Settings, backends: &Backends, catalog: &Arc<LiveCatalog>, guard: Guard, observe: &Arc<dyn Observe>) -> Result<Worker> {
+fn worker(
+    settings: &Settings,
+    backends: &Backends,
+    catalog: &Arc<LiveCatalog>,
+    guard: Guard,
+    observe: &Arc<dyn Observe>,
+) -> Result<Worker> {
     Ok(Worker::start(Parts {
         queue: backends.queue.clone(),
         records: backends.records.clone(),

@@ -129,7 +129,9 @@ impl Demo {
         let reading = Reading { max_bytes: 4096, accepted_at: clock::now(), new_id: None, tenant: None };
         let events: Vec<Event> = (1..)
             .zip(EVENTS)
-            .map(|(number, (event_type, data))| format!(r#"{{"id":"demo-{number}","event_type":"{event_type}","data":{data},"source":"demo"}}"#))
+            .map(|(number, (event_type, data))| {
+                format!(r#"{{"id":"demo-{number}","event_type":"{event_type}","data":{data},"source":"demo"}}"#)
+            })
             .filter_map(|text| event::parse(text.as_bytes(), reading).ok())
             .collect();
         let ids = events.iter().map(|event| event.key.id.to_string()).collect();

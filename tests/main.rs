@@ -1,7 +1,5 @@
 //! What Posthaste promises, tested from the outside: one binary, one module for each promise.
 
-// Waits for the backends that it makes.
-#[cfg(any())]
 mod conformance;
 #[expect(dead_code, unused_imports, unused_macros, reason = "what the promises that are still to come need")]
 mod harness;

@@ -1,8 +1,10 @@
 //! The one place that makes backends for these tests.
 
-use posthaste::backends::postgres::{Postgres, PostgresSettings};
+use posthaste::backends::postgres::Postgres;
 use posthaste::backends::redis::RedisQueue;
 use posthaste::backends::sqlite::Sqlite;
+use posthaste::config::{PostgresSettings, RedisSettings};
+use posthaste::model::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +33,9 @@ pub(super) async fn production() -> Production {
         .await;
     let (postgres_url, redis_url, prefix) = (server.database("conformance").await, redis.url(), harness::redis::prefix());
     let postgres = Arc::new(connect(&postgres_url));
-    let queue = Arc::new(RedisQueue::new(&redis_url, &prefix, LEASE).expect("a URL"));
+    let queue = Arc::new(
+        RedisQueue::new(&RedisSettings { url: Secret::new(redis_url.clone()), prefix: prefix.clone(), lease: LEASE }).expect("a URL"),
+    );
     let stand = Stand { queue, records: postgres.clone(), catalog: postgres };
     Production { stand, postgres_url, redis_url, prefix }
 }
@@ -52,6 +56,7 @@ pub(super) async fn migrate(url: &str) {
 
 fn connect(url: &str) -> Postgres {
     let deadline = Duration::from_secs(10);
-    let settings = PostgresSettings { url: url.to_owned(), connections: 4, connect_timeout: deadline, statement_timeout: deadline };
+    let settings =
+        PostgresSettings { url: Secret::new(url.to_owned()), connections: 4, connect_timeout: deadline, statement_timeout: deadline };
     Postgres::new(&settings).expect("a URL")
 }
