@@ -68,7 +68,6 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
 }
 
 /// Everything this process answers over HTTP.
-#[must_use]
 pub fn router(api: Api) -> Router {
     router_within(api, REQUEST_TIMEOUT)
 }

@@ -42,7 +42,7 @@ enum Command {
         dev: bool,
     },
     #[command(flatten)]
-    Client(cli::ClientCommand),
+    Client(Box<cli::ClientCommand>),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -82,7 +82,7 @@ async fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Client(command) => {
             let colour = std::io::stdout().is_terminal();
-            cli::run(command, &mut cli::Streams { out: &mut std::io::stdout(), err: &mut std::io::stderr(), colour }).await.into()
+            cli::run(*command, &mut cli::Streams { out: &mut std::io::stdout(), err: &mut std::io::stderr(), colour }).await.into()
         }
         Command::Config { dev } => print_config(if dev { Mode::Embedded } else { Mode::Migrate }, &layers),
         Command::Dev { demo } => {

@@ -1,7 +1,6 @@
 //! The road: intake, matching, lanes, sending, record, settle; and the sweep that puts back what a crash left behind.
 
 mod accept;
-mod backoff;
 mod budget;
 mod catalog;
 mod flight;
@@ -9,6 +8,7 @@ mod intake;
 mod lanes;
 mod leases;
 mod matching;
+mod patience;
 mod record;
 mod retry;
 mod sending;
@@ -17,6 +17,6 @@ mod sweep;
 mod worker;
 
 pub use accept::GroupedDoor;
-pub use backoff::persist;
 pub use catalog::LiveCatalog;
+pub use patience::persist;
 pub use worker::{Parts, Worker};

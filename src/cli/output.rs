@@ -26,7 +26,7 @@ pub(super) fn list(answer: &str, columns: &Columns, connection: &Connection, str
         return Ok(());
     }
     let mut table = Table::new(columns.header);
-    items.iter().for_each(|item| table.row((columns.cells)(item)));
+    items.iter().for_each(|item| table.row(&(columns.cells)(item)));
     table.write(streams.out, streams.colour)?;
     if let Some(cursor) = page["next_cursor"].as_str() {
         writeln!(streams.out, "\nthere is more: --cursor {}", table::plain(cursor))?;

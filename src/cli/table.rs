@@ -21,7 +21,7 @@ impl Table {
         Self { header: header.to_vec(), rows: Vec::new() }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(super) fn row(&mut self, cells: &[String]) {
         self.rows.push(cells.iter().map(|cell| cut(&plain(cell))).collect());
     }
 
@@ -86,8 +86,8 @@ mod tests {
 
     fn written(colour: bool) -> String {
         let mut table = Table::new(&["ID", "STATUS", "NAME"]);
-        table.row(vec!["1".into(), "delivered".into(), "é".into()]);
-        table.row(vec!["12345".into(), "failed".into(), "\u{1b}[2Jx".into()]);
+        table.row(&["1".into(), "delivered".into(), "é".into()]);
+        table.row(&["12345".into(), "failed".into(), "\u{1b}[2Jx".into()]);
         let mut out = Vec::new();
         table.write(&mut out, colour).expect("a Vec takes everything");
         String::from_utf8(out).expect("UTF-8")

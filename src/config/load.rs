@@ -165,7 +165,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
 
 fn read_http(from: &mut Reader, mode: Mode) -> Option<HttpSettings> {
     let listen = from.parsed("http.listen", |text| {
-        text.parse::<SocketAddr>().map_err(|_| "must be an address and a port, such as 127.0.0.1:8000".to_owned())
+        text.parse::<SocketAddr>().map_err(|_error| "must be an address and a port, such as 127.0.0.1:8000".to_owned())
     });
     let mut tokens = Vec::new();
     for item in from.list("http.tokens") {
@@ -209,7 +209,7 @@ fn token(item: Value) -> Result<Token, String> {
 fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "must be a network such as 10.0.0.0/8 or fd00::/8".to_owned())
+        .map_err(|_error| "must be a network such as 10.0.0.0/8 or fd00::/8".to_owned())
 }
 
 fn read_redis(from: &mut Reader, mode: Mode) -> RedisSettings {

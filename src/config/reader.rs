@@ -47,12 +47,7 @@ impl Reader {
         Duration::try_from_secs_f64(self.number(key, min, max, " seconds")).unwrap_or_default()
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "within the limits just checked"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the limits just checked")]
     pub(super) fn count(&mut self, key: &str, min: u32, max: u32) -> usize {
         let number = self.number(key, f64::from(min), f64::from(max), "");
         if number.fract() != 0.0 {

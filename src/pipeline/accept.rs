@@ -29,7 +29,6 @@ pub struct GroupedDoor {
 
 impl GroupedDoor {
     /// Makes the door and the loop that stands behind it. The loop ends when the door is dropped.
-    #[must_use]
     pub fn new(records: Arc<dyn Records>, queue: Arc<dyn Queue>, observe: Arc<dyn Observe>) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
         (Self { requests }, serve(waiting, records, queue, observe))
@@ -42,8 +41,8 @@ impl Door for GroupedDoor {
         let closed = || BackendError::Unavailable { backend: "door", address: "this process".into(), source: "it is shutting down".into() };
         let (answer, answered) = oneshot::channel();
         let events = events.into_iter().map(Arc::new).collect();
-        self.requests.send(Request { events, answer }).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?.map_err(|error| split(&error))
+        self.requests.send(Request { events, answer }).await.map_err(|_closed| closed())?;
+        answered.await.map_err(|_closed| closed())?.map_err(|error| split(&error))
     }
 }
 

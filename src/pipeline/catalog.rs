@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Patience;
 use super::matching::Index;
+use super::patience::Patience;
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::page::Page;
 use crate::model::problem::Problem;

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::{self, Patience};
 use super::budget::Budget;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, HeldClaim, Origin, Report, Routing};
 use super::leases::Leases;
+use super::patience::{self, Patience};
 use super::sending::Sending;
 use crate::model::event::{Event, EventKey};
 use crate::ports::{BackendError, Claim, ClaimId, Known, Observe, Queue, Records, TakenOver};
@@ -82,9 +82,9 @@ impl Intake {
     /// Which of these events this claim may route: nobody else does, and nobody did.
     async fn admit(&self, claim: &ClaimId, keys: &[EventKey]) -> Option<Vec<Admission>> {
         let reserve = || self.queue.reserve(claim, keys);
-        let ours = backoff::until_it_works("reserving events", &*self.observe, &self.stop, reserve).await?;
+        let ours = patience::until_it_works("reserving events", &*self.observe, &self.stop, reserve).await?;
         let known = || self.records.known(keys);
-        let known = backoff::until_it_works("looking events up", &*self.observe, &self.stop, known).await?;
+        let known = patience::until_it_works("looking events up", &*self.observe, &self.stop, known).await?;
         let admission = |(ours, known): (bool, Known)| if ours { Admission::Ours(known) } else { Admission::Elsewhere };
         Some(ours.into_iter().zip(known).map(admission).collect())
     }

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::gather::{Gathered, Gatherer};
-use super::backoff;
 use super::budget::Budget;
 use super::flight::Report;
 use super::leases::Leases;
+use super::patience;
 use super::settle::Settling;
 use crate::model::clock;
 use crate::model::dead_letter::DeadLetter;
@@ -65,7 +65,7 @@ impl Recorder {
         if !gathered.batch.is_empty() {
             let started = Instant::now();
             let record = || self.write(&gathered.batch);
-            let Some(refused) = backoff::until_it_works("recording", &*self.observe, abort, record).await else {
+            let Some(refused) = patience::until_it_works("recording", &*self.observe, abort, record).await else {
                 return false;
             };
             gathered.settling.settlement.dead.extend(refused);

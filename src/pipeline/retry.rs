@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backoff;
+use super::patience;
 use crate::config::RetrySettings;
 use crate::model::clock::{self, Timestamp};
 use crate::model::endpoint::EndpointSpec;
@@ -38,9 +38,9 @@ pub(super) fn verdict(spec: &EndpointSpec, retry: RetrySettings, attempt: u32, o
         // The schedule is what its owner wrote: jitter keeps it apart from others, and no limit shortens it.
         Some(schedule) => {
             let seconds = schedule.get(attempt as usize - 1).copied().unwrap_or_default();
-            backoff::jittered(Duration::try_from_secs_f64(seconds).unwrap_or(retry.max_delay), retry.jitter)
+            patience::jittered(Duration::try_from_secs_f64(seconds).unwrap_or(retry.max_delay), retry.jitter)
         }
-        None => backoff::retry_interval(spec.retry_delay, attempt, retry.jitter, retry.max_delay),
+        None => patience::retry_interval(spec.retry_delay, attempt, retry.jitter, retry.max_delay),
     };
     Verdict::RetryAt(clock::after(now, planned.max(asked)))
 }

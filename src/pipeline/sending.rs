@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::backoff;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Lanes, Start};
+use super::patience;
 use super::retry;
 use crate::config::RetrySettings;
 use crate::model::clock;
@@ -73,7 +73,7 @@ impl Sending {
     async fn park(&self, flights: Vec<Flight>, wait: Duration) {
         let now = clock::now();
         for flight in flights {
-            let until = clock::after(now, backoff::jittered(wait, 0.5));
+            let until = clock::after(now, patience::jittered(wait, 0.5));
             self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
         }
     }

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff;
 use super::leases::Leases;
+use super::patience;
 use crate::model::delivery::DeliveryId;
 use crate::ports::{Observe, Queue, Settlement};
 
@@ -59,7 +59,7 @@ impl Settler {
             all.ended.extend(commit.ended);
         }
         let settle = || self.queue.settle(&all.settlement);
-        if !all.settlement.is_empty() && backoff::until_it_works("settling", &*self.observe, abort, settle).await.is_none() {
+        if !all.settlement.is_empty() && patience::until_it_works("settling", &*self.observe, abort, settle).await.is_none() {
             return false;
         }
         for letter in &all.settlement.dead {
@@ -75,6 +75,6 @@ impl Settler {
             return;
         }
         let renew = || self.queue.renew(&claims, &deliveries);
-        backoff::until_it_works("renewing leases", &*self.observe, abort, renew).await;
+        patience::until_it_works("renewing leases", &*self.observe, abort, renew).await;
     }
 }

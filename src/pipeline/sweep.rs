@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::{self, Patience};
 use super::intake::Intake;
+use super::patience::{self, Patience};
 use crate::model::clock::{self, Timestamp};
 use crate::ports::BackendError;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(intake: Arc<Intake>, interval: Duration, stop: Cancellat
                 patience.reset();
                 tokio::select! {
                     // Replicas that started together do not sweep together.
-                    () = tokio::time::sleep(backoff::jittered(interval, 0.3)) => {}
+                    () = tokio::time::sleep(patience::jittered(interval, 0.3)) => {}
                     () = stop.cancelled() => return,
                 }
             }

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn levels_and_directives_are_understood() {
-        for filter in ["info", "WARN", "info,posthaste::pipeline=debug"] {
+        for filter in ["info", "WARN", "info,posthaste=debug"] {
             assert!(parse(filter).is_ok(), "{filter}");
         }
     }

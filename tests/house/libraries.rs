@@ -12,7 +12,7 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("tokio_postgres", &["src/backends/postgres"]),
     ("libsqlite3_sys", &["src/backends/sqlite"]),
     ("prometheus", &["src/telemetry"]),
-    ("axum", &["src/api"]),
+    ("axum", &["src/api", "src/demo"]),
 ];
 
 fn lives_in(source: &Source, place: &str) -> bool {

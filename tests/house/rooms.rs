@@ -3,17 +3,18 @@
 use super::sources::{Source, sources};
 
 /// Each room with the rooms that it may use; `app` may use every room.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("main", &["app", "cli", "config", "telemetry"]),
     ("lib", &[]),
     ("config", &["model"]),
     ("model", &[]),
     ("ports", &["model"]),
-    ("pipeline", &["model", "ports", "sender"]),
+    ("pipeline", &["model", "ports", "sender", "config"]),
     ("sender", &["model", "config"]),
     ("backends", &["model", "ports", "config"]),
     ("api", &["model", "ports"]),
     ("cli", &["model"]),
+    ("demo", &["model", "ports"]),
     // Metrics observe what the ports describe.
     ("telemetry", &["model", "ports", "config"]),
 ];

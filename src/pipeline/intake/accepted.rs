@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Admission, Intake, WAIT};
 use crate::model::event::EventKey;
-use crate::pipeline::backoff;
 use crate::pipeline::flight::{HeldClaim, Report};
+use crate::pipeline::patience;
 use crate::ports::{Claim, Known};
 
 impl Intake {
@@ -29,7 +29,7 @@ impl Intake {
             }
         }
         let load = || self.records.load_accepted(&ours);
-        let events = backoff::until_it_works("loading accepted events", &*self.observe, &self.stop, load).await?;
+        let events = patience::until_it_works("loading accepted events", &*self.observe, &self.stop, load).await?;
         let loaded: HashSet<_> = events.iter().map(|event| event.key.clone()).collect();
         released.extend(ours.into_iter().filter(|key| !loaded.contains(key)));
         let passed = claim.items.len() - events.len();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Intake;
 use crate::model::clock;
 use crate::model::delivery::{DeliveryId, Waiting};
-use crate::pipeline::backoff::{self, Patience};
 use crate::pipeline::flight::{Flight, Origin, Report};
+use crate::pipeline::patience::{self, Patience};
 
 /// How late a delivery may be noticed that another process scheduled for earlier than all that was known here.
 const LOOK: Duration = Duration::from_millis(250);
@@ -49,13 +49,13 @@ impl Intake {
     async fn retry(&self, ids: Vec<DeliveryId>) -> Option<()> {
         self.leases.hold_deliveries(&ids);
         let load = || self.records.load_waiting(&ids);
-        let loaded = backoff::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
+        let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
         let mut loaded: HashMap<_, _> = loaded.into_iter().map(|waiting| (waiting.id, waiting)).collect();
         let (mut flights, mut reports, mut not_waiting) = (Vec::with_capacity(ids.len()), Vec::new(), Vec::new());
         for id in ids {
             match loaded.remove(&id).map(|waiting| self.take_off(waiting)) {
                 Some(Ok(flight)) => flights.push(flight),
-                Some(Err(stopped)) => reports.push(stopped),
+                Some(Err(stopped)) => reports.push(*stopped),
                 None => not_waiting.push(id),
             }
         }
@@ -70,7 +70,7 @@ impl Intake {
         Some(())
     }
 
-    fn take_off(&self, waiting: Waiting) -> Result<Flight, Report> {
+    fn take_off(&self, waiting: Waiting) -> Result<Flight, Box<Report>> {
         let Waiting { id, endpoint_id, attempt_count, event } = waiting;
         let endpoint = self.catalog.read(|index| index.get(endpoint_id).cloned());
         let reason = match endpoint {
@@ -82,6 +82,7 @@ impl Intake {
             }
             None => "the endpoint was removed".to_owned(),
         };
-        Err(Report::Stopped { id, endpoint_id, attempts_before: attempt_count, event_type: Arc::clone(&event.event_type), reason })
+        let event_type = Arc::clone(&event.event_type);
+        Err(Box::new(Report::Stopped { id, endpoint_id, attempts_before: attempt_count, event_type, reason }))
     }
 }
