@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -116,25 +117,33 @@ impl Worker {
     pub async fn drain(self, grace: Duration) -> bool {
         self.stop.cancel();
         self.intakes.close();
-        self.intakes.wait().await;
-        self.sending.close().await;
-        self.requests.close();
-        if tokio::time::timeout(grace, self.requests.wait()).await.is_err() {
+        if timeout(grace, self.land()).await.is_err() {
             tracing::warn!(
                 in_flight = self.sending.lanes.in_flight(),
                 "the time for shutting down is over: running attempts are given back"
             );
             self.abort.cancel();
-            self.requests.wait().await;
+            // With the records away, nothing can be given back either, and nobody must wait for them for ever.
+            if timeout(LAST_COMMIT, self.land()).await.is_err() {
+                self.abort_writers.cancel();
+            }
         }
         // Nobody reports any more, so the recorder ends, and the settler after it.
         drop(self.sending);
         self.writers.close();
-        let finished = tokio::time::timeout(LAST_COMMIT, self.writers.wait()).await.is_ok();
+        let finished = timeout(LAST_COMMIT, self.writers.wait()).await.is_ok() && !self.abort_writers.is_cancelled();
         if !finished {
             tracing::error!("the last commits could not be made in time: their claims will be taken over when their leases run out");
             self.abort_writers.cancel();
         }
         finished
+    }
+
+    /// Completes when nothing comes in and nothing is in flight any more.
+    async fn land(&self) {
+        self.intakes.wait().await;
+        self.sending.close().await;
+        self.requests.close();
+        self.requests.wait().await;
     }
 }

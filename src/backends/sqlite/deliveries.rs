@@ -157,22 +157,25 @@ pub(super) fn load_waiting(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> R
         let row = d::table
             .filter(d::id.eq(id.0.as_bytes().as_slice()))
             .filter(waits())
-            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count))
-            .first::<(String, String, i64, i64)>(conn)
+            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count, d::next_retry_at))
+            .first::<(String, String, i64, i64, Option<i64>)>(conn)
             .optional()?;
-        let Some((tenant, event_id, endpoint_id, attempts)) = row else {
+        let Some((tenant, event_id, endpoint_id, attempts, due)) = row else {
             continue;
         };
         let key = (tenant, event_id);
         let event = match shared.get(&key) {
             Some(event) => Arc::clone(event),
             None => {
-                let loaded = events::load(conn, &key.0, &key.1)?;
-                let (event, _) = loaded.ok_or_else(|| Trouble::odd("webhook_deliveries", id, "its event is gone"))?;
+                let Some((event, _)) = events::load(conn, &key.0, &key.1)? else {
+                    tracing::warn!(delivery_id = %id, event_id = key.1, "a delivery waits whose event is gone from webhook_events");
+                    continue;
+                };
                 Arc::clone(shared.entry(key).or_insert(Arc::new(event)))
             }
         };
-        found.push(Waiting { id, endpoint_id, attempt_count: number(attempts), event });
+        let due_at = due.map_or(chrono::DateTime::UNIX_EPOCH, time);
+        found.push(Waiting { id, endpoint_id, attempt_count: number(attempts), due_at, event });
     }
     Ok(found)
 }

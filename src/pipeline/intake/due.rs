@@ -10,8 +10,12 @@ use crate::model::delivery::{DeliveryId, Waiting};
 use crate::pipeline::flight::{Flight, Origin, Report};
 use crate::pipeline::patience::{self, Patience};
 
+/// A delivery that is no earlier than this is on time: the clocks of Redis and of this machine need not agree to the millisecond.
+const EARLY: Duration = Duration::from_secs(2);
 /// How late a delivery may be noticed that another process scheduled for earlier than all that was known here.
 const LOOK: Duration = Duration::from_millis(250);
+/// How soon the queue is asked again at the earliest.
+const SHORTEST: Duration = Duration::from_millis(5);
 
 impl Intake {
     /// Claims due deliveries until it is time to stop.
@@ -22,11 +26,16 @@ impl Intake {
                 Ok(due) => {
                     patience.reset();
                     let full = due.ids.len() == max;
-                    if !due.ids.is_empty() && self.retry(due.ids).await.is_none() {
-                        return;
-                    }
-                    if !full && !self.sleep_until(due.next).await {
-                        return;
+                    let flown = if due.ids.is_empty() { Some(0) } else { self.retry(due.ids).await };
+                    match flown {
+                        None => return,
+                        // Where clocks differ, what the queue takes as due may not be: asking again at once would not change that.
+                        Some(flights) if full && flights > 0 => {}
+                        Some(_) => {
+                            if !self.sleep_until(due.next).await {
+                                return;
+                            }
+                        }
                     }
                 }
                 Err(error) => {
@@ -41,12 +50,13 @@ impl Intake {
     async fn sleep_until(&self, next: Option<clock::Timestamp>) -> bool {
         let until_next = next.map_or(LOOK, |next| (next - clock::now()).to_std().unwrap_or_default());
         tokio::select! {
-            () = tokio::time::sleep(until_next.min(LOOK)) => true,
+            () = tokio::time::sleep(until_next.clamp(SHORTEST, LOOK)) => true,
             () = self.stop.cancelled() => false,
         }
     }
 
-    async fn retry(&self, ids: Vec<DeliveryId>) -> Option<()> {
+    /// Sends these on their way, and answers how many went.
+    async fn retry(&self, ids: Vec<DeliveryId>) -> Option<usize> {
         self.leases.hold_deliveries(&ids);
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
@@ -62,16 +72,20 @@ impl Intake {
         if !not_waiting.is_empty() {
             reports.push(Report::NotWaiting(not_waiting));
         }
-        self.budget.take(flights.len());
+        let flown = flights.len();
+        self.budget.take(flown);
         self.sending.offer(flights).await;
         for report in reports {
             self.sending.report(report).await;
         }
-        Some(())
+        Some(flown)
     }
 
     fn take_off(&self, waiting: Waiting) -> Result<Flight, Box<Report>> {
-        let Waiting { id, endpoint_id, attempt_count, event } = waiting;
+        let Waiting { id, endpoint_id, attempt_count, due_at, event } = waiting;
+        if due_at > clock::now() + EARLY {
+            return Err(Box::new(Report::NotDue(id, due_at)));
+        }
         let endpoint = self.catalog.read(|index| index.get(endpoint_id).cloned());
         let reason = match endpoint {
             Some(endpoint) if endpoint.spec.is_active => {

@@ -86,6 +86,10 @@ impl Gatherer {
                 self.next.settled.push((event_type, false));
                 self.step(attempts_before, state);
             }
+            Report::NotDue(id, due_at) => {
+                self.next.settling.ended.push(id);
+                self.next.settling.settlement.scheduled.push((id, due_at));
+            }
             Report::NotWaiting(ids) => {
                 self.next.settling.ended.extend(&ids);
                 self.next.settling.settlement.unscheduled.extend(ids);
@@ -117,8 +121,8 @@ impl Gatherer {
         }
         match flight.origin {
             Origin::Routing { routing, index } if !routing.is_recorded() => self.first(&routing, index, state),
-            // The record of a parked delivery says that it waits already, and for longer than it has to: only the schedule changes.
-            _ if parked => {
+            // Its record says that it is due already: only the schedule changes.
+            Origin::Schedule if parked => {
                 self.next.settling.ended.push(state.id);
                 self.next.settling.settlement.scheduled.extend(state.next_retry_at.map(|until| (state.id, until)));
             }
