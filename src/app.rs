@@ -19,11 +19,13 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, Worker, persist};
+use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, Worker, persist, watch_depth};
 use crate::ports::{Catalog, Observe, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
 
+/// Signals that come this close together are one.
+const ONE_WISH: Duration = Duration::from_millis(200);
 /// How long open requests to our own API may take when it shuts down.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -75,7 +77,9 @@ pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + S
 /// # Errors
 /// When Postgres cannot be reached, or refuses.
 pub async fn migrate(settings: &Settings) -> Result<()> {
-    Ok(Postgres::new(&settings.postgres)?.migrate().await?)
+    Postgres::new(&settings.postgres)?.migrate().await?;
+    tracing::info!("the tables are up to date");
+    Ok(())
 }
 
 async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Option<Box<dyn Write + Send + Sync>>) -> Result<()> {
@@ -103,7 +107,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         new_event_id,
     });
     let api = Api { readiness: ready.clone(), observe: observe.clone(), calls };
-    let server = loops.spawn(api::serve(listener, api, stop.clone()));
+    loops.spawn(api::serve(listener, api, stop.clone()));
     tracing::info!(%address, ?role, "listening");
 
     let interrupted = interruption()?;
@@ -115,6 +119,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     let mut finished = true;
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
+        loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
         let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, guard, &observe)).transpose()?;
         ready.started();
         tracing::info!("ready");
@@ -131,7 +136,9 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     }
     stop.cancel();
     drop(door);
-    let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
+    loops.close();
+    // A client that does not let go of its connection must not keep the process alive.
+    let _ = tokio::time::timeout(LAST_ANSWERS, loops.wait()).await;
     anyhow::ensure!(finished, "not everything could be recorded before the time was over: what is left will be repeated");
     tracing::info!("stopped");
     Ok(())
@@ -175,8 +182,13 @@ fn interruption() -> Result<impl Future<Output = ()>> {
     tokio::spawn(async move {
         let mut next = async || tokio::select! { _ = terminate.recv() => 143, _ = interrupt.recv() => 130 };
         next().await;
+        let at = std::time::Instant::now();
         let _ = first.send(());
-        let code = next().await;
+        // Tools such as `timeout` signal a process and then its group: that is one wish, not two.
+        let mut code = next().await;
+        while at.elapsed() < ONE_WISH {
+            code = next().await;
+        }
         tracing::warn!("stopped at once: what was in flight will be repeated");
         std::process::exit(code);
     });

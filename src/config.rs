@@ -23,6 +23,8 @@ pub enum Mode {
     Serve(Role),
     /// Only what the databases need.
     Migrate,
+    /// Nothing but to look at the settings: servers need not be named.
+    Look,
 }
 
 /// What a process of the production mode does.

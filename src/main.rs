@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use posthaste::config::{self, Layers, LogFormat, Mode, Role, Settings};
 use posthaste::{app, cli, telemetry};
 
@@ -12,11 +12,22 @@ use posthaste::{app, cli, telemetry};
 #[derive(Parser)]
 #[command(version, about, long_about = None, arg_required_else_help = true)]
 struct Arguments {
-    /// A TOML file with settings; `posthaste config` shows what is in force
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Where settings come from, besides the environment.
+#[derive(Args)]
+struct File {
+    /// A TOML file with settings; `posthaste config` shows what is in force
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl File {
+    fn layers(self) -> Layers {
+        Layers::of_process(self.config)
+    }
 }
 
 #[derive(Subcommand)]
@@ -26,20 +37,29 @@ enum Command {
         /// Also start a receiver, register endpoints on it, send some events and show what happens
         #[arg(long)]
         demo: bool,
+        #[command(flatten)]
+        file: File,
     },
     /// Run on PostgreSQL and Redis (POSTGRES_URL, REDIS_URL)
     Serve {
         /// What this process does
         #[arg(long, value_enum, default_value = "all")]
         role: RoleArgument,
+        #[command(flatten)]
+        file: File,
     },
     /// Make the tables in PostgreSQL or bring them up to date; `serve` does so too when it starts
-    Migrate,
+    Migrate {
+        #[command(flatten)]
+        file: File,
+    },
     /// Print the settings in force, secrets hidden
     Config {
         /// As `dev` would have them
         #[arg(long)]
         dev: bool,
+        #[command(flatten)]
+        file: File,
     },
     #[command(flatten)]
     Client(Box<cli::ClientCommand>),
@@ -78,22 +98,21 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
-    let layers = Layers::of_process(arguments.config);
     match arguments.command {
         Command::Client(command) => {
             let colour = std::io::stdout().is_terminal();
             cli::run(*command, &mut cli::Streams { out: &mut std::io::stdout(), err: &mut std::io::stderr(), colour }).await.into()
         }
-        Command::Config { dev } => print_config(if dev { Mode::Embedded } else { Mode::Migrate }, &layers),
-        Command::Dev { demo } => {
+        Command::Config { dev, file } => print_config(if dev { Mode::Embedded } else { Mode::Look }, &file.layers()),
+        Command::Dev { demo, file } => {
             let log = if demo { Some("warn") } else { None };
-            start(Mode::Embedded, &layers, log, |settings| app::dev(settings, demo, Box::new(std::io::stdout()))).await
+            start(Mode::Embedded, &file.layers(), log, |settings| app::dev(settings, demo, Box::new(std::io::stdout()))).await
         }
-        Command::Serve { role } => {
+        Command::Serve { role, file } => {
             let role = Role::from(role);
-            start(Mode::Serve(role), &layers, None, |settings| app::serve(role, settings)).await
+            start(Mode::Serve(role), &file.layers(), None, |settings| app::serve(role, settings)).await
         }
-        Command::Migrate => start(Mode::Migrate, &layers, None, async |settings| app::migrate(&settings).await).await,
+        Command::Migrate { file } => start(Mode::Migrate, &file.layers(), None, async |settings| app::migrate(&settings).await).await,
     }
 }
 
@@ -111,16 +130,31 @@ where
     }
     match work(settings).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(FAILED, &format!("{error:#}")),
+        Err(error) => complain(FAILED, &told(&error)),
     }
 }
 
 fn print_config(mode: Mode, layers: &Layers) -> ExitCode {
-    match config::effective(mode, layers) {
-        Ok(text) if writeln!(std::io::stdout(), "{text}").is_ok() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(FAILED),
-        Err(problems) => complain(BAD_CONFIGURATION, &problems.to_string()),
+    let printed = match config::effective(mode, layers) {
+        Ok(text) => writeln!(std::io::stdout(), "{text}"),
+        Err(problems) => return complain(BAD_CONFIGURATION, &problems.to_string()),
+    };
+    match (printed, config::load(mode, layers)) {
+        (_, Err(problems)) => complain(BAD_CONFIGURATION, &problems.to_string()),
+        (Ok(()), Ok(_)) => ExitCode::SUCCESS,
+        (Err(_), Ok(_)) => ExitCode::from(FAILED),
     }
+}
+
+/// An error with its causes, but for those that the text before them holds already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text
 }
 
 fn complain(code: u8, text: &str) -> ExitCode {

@@ -4,6 +4,7 @@ mod accept;
 mod budget;
 mod catalog;
 mod flight;
+mod gauges;
 mod intake;
 mod lanes;
 mod leases;
@@ -18,5 +19,6 @@ mod worker;
 
 pub use accept::GroupedDoor;
 pub use catalog::LiveCatalog;
+pub use gauges::watch_depth;
 pub use patience::persist;
 pub use worker::{Parts, Worker};

@@ -33,13 +33,16 @@ pub struct SendArgs {
     /// The same id again is the same event; left out, one is made
     #[arg(long)]
     id: Option<String>,
+    /// Where it comes from, as receivers see it
     #[arg(long)]
     source: Option<String>,
+    /// The tenant it belongs to
     #[arg(long)]
     tenant: Option<String>,
     /// Unix seconds of the event; left out, now
     #[arg(long, allow_negative_numbers = true)]
     timestamp: Option<f64>,
+    /// The version of its data, as receivers see it; left out, 1.0
     #[arg(long)]
     version: Option<String>,
     /// Events as JSON objects, one a line, from a file or `-` for standard input

@@ -80,6 +80,8 @@ pub(super) fn shown(value: &Value) -> String {
         Value::Null => "-".into(),
         Value::String(text) => table::plain(text),
         Value::Array(items) if items.iter().all(|item| !item.is_object()) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        // Six digits after the point are a microsecond: what follows is noise of the arithmetic.
+        Value::Number(number) if number.is_f64() => format!("{}", (number.as_f64().unwrap_or_default() * 1e6).round() / 1e6),
         other => table::plain(&other.to_string()),
     }
 }

@@ -93,7 +93,7 @@ pub fn load(mode: Mode, layers: &Layers) -> Result<Settings, BadSettings> {
     }
 }
 
-/// What is in force, as TOML-like `key = value` lines, with secrets hidden.
+/// What is in force, as TOML, with secrets hidden.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -104,11 +104,21 @@ pub fn effective(mode: Mode, layers: &Layers) -> Result<String, BadSettings> {
         .map(|(key, value)| {
             let empty = matches!(&value.kind, ValueKind::String(text) if text.is_empty())
                 || matches!(&value.kind, ValueKind::Array(items) if items.is_empty());
-            if SECRETS.contains(&key.as_str()) && !empty { format!("{key} = (hidden)") } else { format!("{key} = {value}") }
+            let shown = if SECRETS.contains(&key.as_str()) && !empty { "\"(hidden)\"".to_owned() } else { toml(&value) };
+            format!("{key} = {shown}")
         })
         .collect();
     lines.sort();
     Ok(lines.join("\n"))
+}
+
+fn toml(value: &Value) -> String {
+    match &value.kind {
+        // JSON's strings are TOML's basic strings.
+        ValueKind::String(text) => serde_json::Value::from(text.as_str()).to_string(),
+        ValueKind::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
 }
 
 fn unreadable(file: Option<&Path>, error: &ConfigError) -> Problem {
@@ -222,7 +232,7 @@ fn read_redis(from: &mut Reader, mode: Mode) -> RedisSettings {
 
 fn read_postgres(from: &mut Reader, mode: Mode) -> PostgresSettings {
     let url = from.text("postgres.url");
-    if mode != Mode::Embedded {
+    if matches!(mode, Mode::Serve(_) | Mode::Migrate) {
         check_server(
             from,
             "postgres.url",

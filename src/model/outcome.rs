@@ -54,6 +54,8 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    pub const ALL: [Self; 7] = [Self::Timeout, Self::Dns, Self::Blocked, Self::Refused, Self::Reset, Self::Tls, Self::Protocol];
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

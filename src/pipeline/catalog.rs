@@ -86,9 +86,9 @@ impl LiveCatalog {
     }
 
     fn check(&self, spec: &EndpointSpec) -> Result<(), CatalogError> {
-        self.guard.check_url(&spec.url).map_err(|reason| {
-            CatalogError::Invalid(vec![Problem::new("url", format!("cannot be reached: {reason}; see guard.allow in the settings"))])
-        })
+        self.guard
+            .check_url(&spec.url)
+            .map_err(|reason| CatalogError::Invalid(vec![Problem::new("url", format!("cannot be reached: {reason}"))]))
     }
 
     /// What the answer says must be in force. A backend that goes away right after it made the change does not undo it: the refresh follows.

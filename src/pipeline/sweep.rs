@@ -40,7 +40,6 @@ pub(super) async fn run(intake: Arc<Intake>, interval: Duration, stop: Cancellat
 }
 
 async fn sweep(intake: &Intake) -> Result<(), BackendError> {
-    intake.observe.depth(intake.queue.depth().await?);
     take_over(intake).await?;
     let before = clock::now() - AGE;
     let events = offer_unrouted(intake, before).await?;

@@ -3,6 +3,8 @@
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use crate::model::outcome::FailureKind;
+
 /// From a receiver in the same rack to the longest timeout that is usual, in seconds.
 const REQUEST_BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
 const COMMIT_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -37,7 +39,7 @@ impl Families {
         let maker = Maker { registry: Registry::new() };
         let build = maker.gauges("webhook_build_info", "Always 1; its label is the version that runs.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Ok(Self {
+        let families = Self {
             events: maker.counters(
                 "webhook_events_total",
                 "Events matched (triggered), and deliveries that ended (delivered, failed).",
@@ -75,7 +77,25 @@ impl Families {
             restored: maker.counters("webhook_sweep_restored_total", "What the sweep put back: events and deliveries.", &["kind"])?,
             backend_errors: maker.counters("webhook_backend_errors_total", "Calls to a backend that failed.", &["backend"])?,
             registry: maker.registry,
-        })
+        };
+        families.start_at_zero();
+        Ok(families)
+    }
+
+    /// A counter that appears with its first increment hides that increment from `rate()`.
+    fn start_at_zero(&self) {
+        for class in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().chain(FailureKind::ALL.map(FailureKind::as_str)) {
+            self.outcomes.with_label_values(&[class]);
+        }
+        for reason in ["too_large", "not_json", "bad_field", "not_an_id", "refused"] {
+            self.dead_letters_total.with_label_values(&[reason]);
+        }
+        for kind in ["event", "delivery"] {
+            self.restored.with_label_values(&[kind]);
+        }
+        for backend in ["postgres", "redis", "sqlite"] {
+            self.backend_errors.with_label_values(&[backend]);
+        }
     }
 }
 
