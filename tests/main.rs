@@ -1,7 +1,11 @@
 //! What Posthaste promises, tested from the outside: one binary, one module for each promise.
 
+mod bytes_of_data;
 mod conformance;
+mod dead_letters;
+mod enqueuing;
 #[expect(dead_code, reason = "what the promises that are still to come need")]
 mod harness;
 mod harness_selftest;
 mod house;
+mod same_event_once;
