@@ -1,7 +1,7 @@
 # `make check` is exactly CI: .ci/run does nothing else once a machine has what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt-check lint doc house deny servers test bench fmt clean
+.PHONY: help check fmt-check lint doc house deny servers verifiers test bench fmt clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ house: ## Which room uses which, which library lives where, how long a file is
 servers: ## PostgreSQL and Redis for the tests, where they are missing
 	sh scripts/install-servers.sh
 
-test: servers ## All tests, over private PostgreSQL and Redis
+verifiers: ## What receivers in Python and Node verify deliveries with, for the tests
+	sh scripts/install-verifiers.sh
+
+test: servers verifiers ## All tests, over private PostgreSQL and Redis
 	cargo test --locked
 
 # The advisory database needs the network, so it is asked only where somebody asks for it: make deny DENY=advisories

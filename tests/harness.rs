@@ -4,6 +4,7 @@
 //! test binary ends, however it ends.
 
 pub(crate) mod api;
+pub(crate) mod doors;
 pub(crate) mod eventually;
 pub(crate) mod gate;
 pub(crate) mod places;
@@ -15,11 +16,14 @@ pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod settled;
+pub(crate) mod verifiers;
 pub(crate) mod watchdog;
 pub(crate) mod wire;
 pub(crate) mod world;
 
 pub(crate) use api::Api;
+pub(crate) use doors::Door;
 pub(crate) use eventually::{LONG, eventually};
 pub(crate) use gate::Gate;
 pub(crate) use postgres::Postgres;
@@ -29,4 +33,4 @@ pub(crate) use received::Received;
 pub(crate) use receiver::Receiver;
 pub(crate) use redis::Redis;
 pub(crate) use reply::Reply;
-pub(crate) use world::{Setup, World, both_modes};
+pub(crate) use world::{Setup, Stores, World, both_modes};

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use posthaste::model::clock;
 use posthaste::ports::{Settlement, TakenOver};
 
 use super::backends::{self, Production};
@@ -40,6 +41,25 @@ async fn a_waiting_claim_is_answered_the_moment_an_entry_is_pushed() {
     let ((claim, claimed_at), pushed_at) = tokio::join!(claimed, pushed);
     assert_eq!(claim.unwrap().items, [Bytes::from_static(b"a")]);
     assert!(claimed_at.saturating_duration_since(pushed_at) < Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_waited_has_the_time_of_the_arrival_and_keeps_it_when_it_is_taken_over() {
+    let production = backends::production().await;
+    let queue = &production.stand.queue;
+    let pushed = async {
+        tokio::time::sleep(SHORT).await;
+        let before = clock::now();
+        push(&production, &["a"]).await;
+        before
+    };
+    let (claim, before) = tokio::join!(queue.claim_entries(9, Duration::from_secs(20)), pushed);
+    let claim = claim.unwrap().unwrap();
+    // Claims keep whole milliseconds.
+    assert!(claim.claimed_at.timestamp_millis() >= before.timestamp_millis(), "{} {before}", claim.claimed_at);
+    let taken = eventually(LONG, async || queue.take_over(9).await.unwrap().pop()).await;
+    let TakenOver::Entries(taken) = taken else { panic!("{taken:?}") };
+    assert_eq!((&taken.items, taken.claimed_at), (&claim.items, claim.claimed_at));
 }
 
 #[tokio::test(flavor = "multi_thread")]

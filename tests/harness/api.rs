@@ -52,12 +52,21 @@ impl Api {
 
     /// Any call; `body` is left out when it is `Null`.
     pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answered {
+        self.send_text(method, path, (!body.is_null()).then(|| body.to_string())).await
+    }
+
+    /// A call whose body is these bytes, spelled as they are.
+    pub(crate) async fn post_text(&self, path: &str, body: &str) -> Answered {
+        self.send_text(Method::POST, path, Some(body.to_owned())).await
+    }
+
+    async fn send_text(&self, method: Method, path: &str, body: Option<String>) -> Answered {
         let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        if !body.is_null() {
-            request = request.json(body);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
         }
         let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         let status = answer.status().as_u16();

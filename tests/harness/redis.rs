@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::OnceCell;
 
+use super::eventually::LONG;
 use super::places;
 use super::server::{Server, Spec};
 use super::watchdog;
@@ -102,7 +104,8 @@ pub(crate) fn prefix() -> String {
     format!("{{t{}}}:", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A connection for the tests' own commands.
+/// A connection for the tests' own commands. The library's half a second for an answer is too short on a busy machine.
 pub(crate) async fn connect(url: &str) -> redis::RedisResult<MultiplexedConnection> {
-    redis::Client::open(url)?.get_multiplexed_async_connection().await
+    let patient = AsyncConnectionConfig::new().set_connection_timeout(Some(LONG)).set_response_timeout(Some(LONG));
+    redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await
 }

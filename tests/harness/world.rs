@@ -161,6 +161,7 @@ pub(crate) fn launch(stores: &Stores, role: &str, env: &[(String, String)]) -> L
 macro_rules! both_modes {
     ($(async fn $name:ident($setup:ident: Setup) $body:block)+) => {$(
         mod $name {
+            #[allow(unused_imports, reason = "a sentence may need nothing but its world")]
             use super::*;
             async fn promise($setup: $crate::harness::Setup) $body
 

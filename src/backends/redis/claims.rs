@@ -68,11 +68,11 @@ impl RedisQueue {
         Ok(entries.map(|items| Claim { id, claimed_at, items }))
     }
 
-    /// Waits for one entry. The lease starts before, so that the entry is under it from the moment it leaves the list.
+    /// Waits for one entry. The lease starts before, so that the entry is under it from the moment it leaves the list; the time of
+    /// the claim is that of the entry's arrival, not of the wait's beginning.
     pub(super) async fn wait_for_entry(&self, wait: Duration) -> Result<Option<Claim<Bytes>>, BackendError> {
         let wait = wait.min(MAX_WAIT);
-        let claimed_at = now_millis();
-        let id = new_id(Kind::Entries, claimed_at);
+        let id = new_id(Kind::Entries, now_millis());
         let lease = self.lease + wait;
         let hold = self
             .scripts
@@ -97,7 +97,17 @@ impl RedisQueue {
             let _: u64 = self.link.connection().zrem(&self.keys.claims, &*id.0).await.map_err(self.link.failed())?;
             return Ok(None);
         };
-        Ok(Some(Claim { id, claimed_at, items: vec![entry] }))
+        Ok(self.arrived(&id).await?.map(|(id, claimed_at)| Claim { id, claimed_at, items: vec![entry] }))
+    }
+
+    /// Names the claim of an entry that came while we waited. `None` when it was taken over already.
+    async fn arrived(&self, waited: &ClaimId) -> Result<Option<(ClaimId, Timestamp)>, BackendError> {
+        let claimed_at = now_millis();
+        let id = new_id(Kind::Entries, claimed_at);
+        let mut call = self.scripts.arrived.key(&self.keys.claims);
+        call.key(self.keys.claim(waited)).key(self.keys.claim(&id)).arg(&*waited.0).arg(&*id.0).arg(self.lease.as_secs_f64());
+        let ours: bool = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        Ok(ours.then_some((id, claimed_at)))
     }
 
     pub(super) async fn claim_accepted_batch(

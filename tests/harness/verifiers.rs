@@ -1,0 +1,56 @@
+//! Programs in other languages: what `scripts/install-verifiers.sh` installs, and the scripts in `tests/receivers`.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::received::Received;
+use super::watchdog;
+
+/// What a script wrote; it must have ended well.
+pub(crate) async fn python(script: &str, args: &[&str]) -> String {
+    run(installed("venv/bin/python"), script, args).await
+}
+
+/// What a script wrote; it must have ended well.
+pub(crate) async fn node(script: &str, args: &[&str]) -> String {
+    installed("node_modules/standardwebhooks");
+    run(PathBuf::from("node"), script, args).await
+}
+
+/// Writes requests with the secrets of their endpoints where scripts can read them, and returns the file's name.
+pub(crate) fn write_requests<'a>(requests: impl IntoIterator<Item = (&'a str, &'a Received)>) -> String {
+    let recorded: Vec<Value> = requests.into_iter().map(|(secret, request)| recorded(secret, request)).collect();
+    let file = watchdog::directory("recorded").join("requests.json");
+    std::fs::write(&file, Value::from(recorded).to_string()).expect("our own directory");
+    file.display().to_string()
+}
+
+fn recorded(secret: &str, request: &Received) -> Value {
+    let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("visible ASCII")));
+    let headers: serde_json::Map<_, _> = headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
+    json!({"secret": secret, "headers": headers, "body": STANDARD.encode(&request.body)})
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn installed(path: &str) -> PathBuf {
+    let path = root().join("target/verifiers").join(path);
+    assert!(path.exists(), "{} is not installed. To install it: sh scripts/install-verifiers.sh", path.display());
+    path
+}
+
+async fn run(program: PathBuf, script: &str, args: &[&str]) -> String {
+    let mut command = std::process::Command::new(&program);
+    command.arg(root().join("tests/receivers").join(script)).args(args).stdin(Stdio::null());
+    command.env("NODE_PATH", root().join("target/verifiers/node_modules"));
+    let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let output = ran.unwrap_or_else(|error| panic!("{}: {error}. To install it: sh scripts/install-verifiers.sh", program.display()));
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
