@@ -115,9 +115,10 @@ impl Worker {
     /// records all of it. True when everything was recorded and settled.
     pub async fn drain(self, grace: Duration) -> bool {
         self.stop.cancel();
+        // First of all: a claim that is under way may take a second, and meanwhile nothing that waits may start.
+        self.sending.close().await;
         self.intakes.close();
         self.intakes.wait().await;
-        self.sending.close().await;
         self.requests.close();
         if tokio::time::timeout(grace, self.requests.wait()).await.is_err() {
             tracing::warn!(
