@@ -4,12 +4,14 @@
 //! test binary ends, however it ends.
 
 pub(crate) mod api;
+pub(crate) mod deliveries;
 pub(crate) mod eventually;
 pub(crate) mod gate;
 pub(crate) mod places;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod received;
 pub(crate) mod receiver;
 pub(crate) mod redis;
@@ -20,13 +22,15 @@ pub(crate) mod wire;
 pub(crate) mod world;
 
 pub(crate) use api::Api;
+pub(crate) use deliveries::{seconds_between, time, wait_of};
 pub(crate) use eventually::{LONG, eventually};
 pub(crate) use gate::Gate;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Launch, Process};
 pub(crate) use proxy::Proxy;
+pub(crate) use raw::Raw;
 pub(crate) use received::Received;
 pub(crate) use receiver::Receiver;
 pub(crate) use redis::Redis;
 pub(crate) use reply::Reply;
-pub(crate) use world::{Setup, World, both_modes};
+pub(crate) use world::{Setup, Stores, World, both_modes};
