@@ -1,7 +1,19 @@
 //! What Posthaste promises, tested from the outside: one binary, one module for each promise.
 
+mod answers;
+mod api;
+mod attempts;
+mod command_line;
 mod conformance;
-#[expect(dead_code, unused_imports, unused_macros, reason = "what the promises that are still to come need")]
+mod crash;
+#[expect(dead_code, unused_imports, reason = "what the promises that are still to come need")]
 mod harness;
 mod harness_selftest;
 mod house;
+mod metrics;
+mod redis_keys;
+mod retries;
+mod settings;
+mod starting;
+mod stopping;
+mod tables;
