@@ -1,5 +1,7 @@
 //! What Posthaste promises, tested from the outside: one binary, one module for each promise.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
+
 mod answers;
 mod api;
 mod attempts;

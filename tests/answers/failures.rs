@@ -23,7 +23,7 @@ both_modes! {
         receiver.script("/noise", [Reply::raw(b"this is not HTTP\r\n\r\n")]);
         let not_tls = Raw::serve(async |mut stream| {
             let _written = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
         let cases = [
