@@ -25,7 +25,7 @@ use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
 
 /// Signals that come this close together are one.
-const ONE_WISH: Duration = Duration::from_millis(200);
+const ONE_WISH: Duration = Duration::from_millis(20);
 /// How long open requests to our own API may take when it shuts down.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -129,6 +129,9 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         }
         interrupted.await;
         tracing::info!("stopping: a second signal stops at once");
+        if let Some(worker) = &worker {
+            worker.halt();
+        }
         ready.stopping();
         if let Some(worker) = worker {
             finished = worker.drain(settings.shutdown_grace).await;

@@ -4,6 +4,7 @@
 //! test binary ends, however it ends.
 
 pub(crate) mod api;
+pub(crate) mod deliveries;
 pub(crate) mod doors;
 pub(crate) mod eventually;
 pub(crate) mod gate;
@@ -11,6 +12,7 @@ pub(crate) mod places;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod received;
 pub(crate) mod receiver;
 pub(crate) mod redis;
@@ -23,12 +25,14 @@ pub(crate) mod wire;
 pub(crate) mod world;
 
 pub(crate) use api::Api;
+pub(crate) use deliveries::{seconds_between, time, wait_of};
 pub(crate) use doors::Door;
 pub(crate) use eventually::{LONG, eventually};
 pub(crate) use gate::Gate;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Launch, Process};
 pub(crate) use proxy::Proxy;
+pub(crate) use raw::Raw;
 pub(crate) use received::Received;
 pub(crate) use receiver::Receiver;
 pub(crate) use redis::Redis;

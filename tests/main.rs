@@ -1,7 +1,14 @@
 //! What Posthaste promises, tested from the outside: one binary, one module for each promise.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
+
+mod answers;
+mod api;
+mod attempts;
 mod bytes_of_data;
+mod command_line;
 mod conformance;
+mod crash;
 mod dead_letters;
 mod enqueuing;
 mod fan_out;
@@ -10,6 +17,13 @@ mod harness;
 mod harness_selftest;
 mod house;
 mod matching;
+mod metrics;
+mod redis_keys;
 mod request;
+mod retries;
 mod same_event_once;
+mod settings;
 mod signing;
+mod starting;
+mod stopping;
+mod tables;

@@ -145,8 +145,6 @@ pub struct Waiting {
     pub endpoint_id: i64,
     /// Attempts made so far.
     pub attempt_count: u32,
-    /// When the records have it due. The schedule may be early: a worker that died between commit and settlement left its lease there.
-    pub due_at: Timestamp,
     pub event: Arc<Event>,
 }
 

@@ -99,8 +99,6 @@ pub(super) enum Report {
         event_type: Arc<str>,
         reason: String,
     },
-    /// A waiting delivery that the schedule had too early, with its time in the records.
-    NotDue(DeliveryId, Timestamp),
     /// Waiting deliveries that were on the schedule and wait no longer in the records.
     NotWaiting(Vec<DeliveryId>),
     /// Items of a claim that need no routing.

@@ -73,7 +73,7 @@ impl State {
     }
 
     fn next(&mut self, limit: usize) -> Option<Start> {
-        while self.in_flight < limit {
+        while self.in_flight < limit && !self.closed {
             let id = self.turns.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.has_turn = false;
@@ -143,6 +143,11 @@ impl Lanes {
             }
         }
         stalled
+    }
+
+    /// Lets nothing more start.
+    pub(super) fn shut(&self) {
+        self.state().closed = true;
     }
 
     /// Lets nothing more start, and answers all that waited.

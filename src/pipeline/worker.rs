@@ -112,10 +112,16 @@ impl Worker {
         Self { sending, intakes, requests, writers, stop, abort, abort_writers }
     }
 
+    /// Lets nothing more start. What follows is [`Worker::drain`].
+    pub fn halt(&self) {
+        self.stop.cancel();
+        self.sending.lanes.shut();
+    }
+
     /// Stops claiming, gives back what has not started, lets running attempts finish for `grace`, gives back the rest, and
     /// records all of it. True when everything was recorded and settled.
     pub async fn drain(self, grace: Duration) -> bool {
-        self.stop.cancel();
+        self.halt();
         self.intakes.close();
         if timeout(grace, self.land()).await.is_err() {
             tracing::warn!(
@@ -141,8 +147,8 @@ impl Worker {
 
     /// Completes when nothing comes in and nothing is in flight any more.
     async fn land(&self) {
-        self.intakes.wait().await;
         self.sending.close().await;
+        self.intakes.wait().await;
         self.requests.close();
         self.requests.wait().await;
     }

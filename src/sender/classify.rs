@@ -26,14 +26,10 @@ fn kind_of(error: &reqwest::Error) -> FailureKind {
             Some(ResolveError::Lookup { .. }) => return FailureKind::Dns,
             None => {}
         }
-        if current.is::<rustls::Error>() {
+        if is_tls(current) {
             return FailureKind::Tls;
         }
         if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            // rustls' errors travel inside of I/O errors, where source() passes them over.
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                return FailureKind::Tls;
-            }
             kind = from_io(io.kind());
         } else if let Some(http) = current.downcast_ref::<hyper::Error>()
             && (http.is_incomplete_message() || http.is_canceled() || http.is_closed())
@@ -43,6 +39,12 @@ fn kind_of(error: &reqwest::Error) -> FailureKind {
         cause = current.source();
     }
     kind
+}
+
+/// rustls' errors travel inside of I/O errors, and those inside of others, where source() passes them over.
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
 }
 
 fn from_io(kind: ErrorKind) -> FailureKind {

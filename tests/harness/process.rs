@@ -18,6 +18,7 @@ pub(crate) struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     port: u16,
+    shell: Option<String>,
 }
 
 /// Running; killed when it is dropped. A failing test shows what it wrote.
@@ -46,7 +47,7 @@ struct Captured {
 
 impl Launch {
     pub(crate) fn new<'a>(args: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { args: args.into_iter().map(str::to_owned).collect(), env: Vec::new(), port: places::free_port() }
+        Self { args: args.into_iter().map(str::to_owned).collect(), env: Vec::new(), port: places::free_port(), shell: None }
             .requests_may_reach_this_machine()
     }
 
@@ -70,6 +71,18 @@ impl Launch {
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
         self
+    }
+
+    /// Run by a shell after these commands, as `ulimit -f 100`.
+    pub(crate) fn after(mut self, commands: &str) -> Self {
+        self.shell = Some(format!("{commands}; exec \"$0\" \"$@\""));
+        self
+    }
+
+    /// Where it will listen, instead of a free port.
+    pub(crate) fn on_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self.listening()
     }
 
     fn listening(self) -> Self {
@@ -98,7 +111,11 @@ impl Launch {
     /// Starts it, and does not wait.
     pub(crate) fn spawn(self) -> Process {
         let name = format!("posthaste {}", self.args.join(" "));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_posthaste"));
+        let program = env!("CARGO_BIN_EXE_posthaste");
+        let mut command = Command::new(if self.shell.is_some() { "sh" } else { program });
+        if let Some(script) = &self.shell {
+            command.args(["-c", script, program]);
+        }
         // A configuration file that lies about must not be found.
         command.args(&self.args).current_dir(watchdog::directory("cwd"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| configures(name)) {

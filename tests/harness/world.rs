@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use posthaste::model::clock;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::api::Api;
+use super::eventually::{LONG, eventually};
 use super::postgres::{self, Postgres};
 use super::process::{Launch, Process};
 use super::receiver::Receiver;
@@ -63,6 +65,19 @@ impl World {
         self.app.kill();
         self.app = launch(&self.stores, "all", &self.env).start().await;
         self.api = self.app.api();
+    }
+
+    /// Makes a waiting delivery due now, once its due time is on the schedule.
+    pub(crate) async fn hurry(&self, delivery: &Value) {
+        let mut redis = self.redis().await;
+        let (key, id) = (self.key("webhook_retries"), delivery["id"].as_str().expect("an id"));
+        let due = clock::unix_seconds(super::time(&delivery["next_retry_at"]));
+        eventually(LONG, async || {
+            let score: Option<f64> = ::redis::cmd("ZSCORE").arg(&key).arg(id).query_async(&mut redis).await.expect("Redis runs");
+            score.is_some_and(|score| (score - due).abs() < 0.001).then_some(())
+        })
+        .await;
+        ::redis::cmd("ZADD").arg(&key).arg("XX").arg(1).arg(id).query_async::<()>(&mut redis).await.expect("Redis runs");
     }
 
     /// Door 1: `LPUSH` of these entries, in order, in one command.

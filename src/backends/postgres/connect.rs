@@ -101,6 +101,12 @@ impl Connector {
         Ok(connection)
     }
 
+    /// The pool is still trying.
+    pub(super) fn no_connection_yet(&self) -> BackendError {
+        let trouble = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        unavailable(&self.address, trouble.unwrap_or_else(|| "no connection yet".to_owned()))
+    }
+
     /// The pool gave no connection.
     pub(super) fn no_connection(&self, error: bb8::RunError) -> BackendError {
         let trouble = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,6 +1,7 @@
 //! The port, method by method; each is written in the file of its noun.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::QueryDsl;
@@ -13,6 +14,9 @@ use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryVi
 use crate::model::event::{Event, EventKey};
 use crate::model::page::Page;
 use crate::ports::{BackendError, Batch, Known, Records};
+
+/// How long a ping waits for a connection.
+const PING: Duration = Duration::from_millis(1500);
 
 #[async_trait]
 impl Records for Postgres {
@@ -81,7 +85,9 @@ impl Records for Postgres {
 
     /// Reads a table of ours: a server without our schema can do no work.
     async fn ping(&self) -> Result<(), BackendError> {
-        let mut connection = self.pooled().await?;
+        // The pool tries for longer than anybody waits who asks for this, and only then says why.
+        let pooled = tokio::time::timeout(PING, self.pooled()).await;
+        let mut connection = pooled.unwrap_or_else(|_still_trying| Err(self.connector.no_connection_yet()))?;
         let query = webhook_catalog::table.select(webhook_catalog::revision);
         self.within(query.first::<i64>(&mut *connection)).await.map(drop)
     }

@@ -18,27 +18,15 @@ statement! {
         id: Vec<Uuid> => Array<SqlUuid>,
     } -> (
         SqlUuid, BigInt, Integer, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Double>,
-        Nullable<Timestamptz>, Nullable<Timestamptz>
+        Nullable<Timestamptz>
     ) =
         "SELECT d.id, d.endpoint_id, d.attempt_count, d.tenant, d.event_id, e.event_type, e.data::text, e.source, e.version, \
-         e.\"timestamp\", e.created_at, d.next_retry_at FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id \
+         e.\"timestamp\", e.created_at FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id \
          LEFT JOIN webhook_events e ON e.tenant = d.tenant AND e.id = d.event_id WHERE d.status IN ('pending', 'retrying')"
 }
 
-type WaitingRow = (
-    Uuid,
-    i64,
-    i32,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<f64>,
-    Option<Timestamp>,
-    Option<Timestamp>,
-);
+type WaitingRow =
+    (Uuid, i64, i32, String, String, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>, Option<Timestamp>);
 
 statement! {
     FindOverdue {
@@ -52,28 +40,15 @@ statement! {
 }
 
 fn waiting_of(row: WaitingRow) -> Option<Waiting> {
-    let (
-        id,
-        endpoint_id,
-        attempts,
-        tenant,
-        event_id,
-        Some(event_type),
-        Some(data),
-        Some(source),
-        Some(version),
-        Some(timestamp),
-        Some(at),
-        due,
-    ) = row
+    let (id, endpoint_id, attempts, tenant, event_id, Some(event_type), Some(data), Some(source), Some(version), Some(timestamp), Some(at)) =
+        row
     else {
         tracing::warn!(delivery_id = %row.0, tenant = row.3, event_id = row.4, "a delivery waits whose event is gone from webhook_events");
         return None;
     };
     let event = event_of((tenant, event_id, event_type, data, source, version, timestamp, at));
     let attempt_count = u32::try_from(attempts).unwrap_or(0);
-    // A waiting row without a time, which only SQL from outside can make, is due.
-    Some(Waiting { id: DeliveryId(id), endpoint_id, attempt_count, due_at: due.unwrap_or(FIRST_TIME), event: Arc::new(event) })
+    Some(Waiting { id: DeliveryId(id), endpoint_id, attempt_count, event: Arc::new(event) })
 }
 
 impl Postgres {

@@ -157,10 +157,10 @@ pub(super) fn load_waiting(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> R
         let row = d::table
             .filter(d::id.eq(id.0.as_bytes().as_slice()))
             .filter(waits())
-            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count, d::next_retry_at))
-            .first::<(String, String, i64, i64, Option<i64>)>(conn)
+            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count))
+            .first::<(String, String, i64, i64)>(conn)
             .optional()?;
-        let Some((tenant, event_id, endpoint_id, attempts, due)) = row else {
+        let Some((tenant, event_id, endpoint_id, attempts)) = row else {
             continue;
         };
         let key = (tenant, event_id);
@@ -174,8 +174,7 @@ pub(super) fn load_waiting(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> R
                 Arc::clone(shared.entry(key).or_insert(Arc::new(event)))
             }
         };
-        let due_at = due.map_or(chrono::DateTime::UNIX_EPOCH, time);
-        found.push(Waiting { id, endpoint_id, attempt_count: number(attempts), due_at, event });
+        found.push(Waiting { id, endpoint_id, attempt_count: number(attempts), event });
     }
     Ok(found)
 }

@@ -10,8 +10,6 @@ use crate::model::delivery::{DeliveryId, Waiting};
 use crate::pipeline::flight::{Flight, Origin, Report};
 use crate::pipeline::patience::{self, Patience};
 
-/// A delivery that is no earlier than this is on time: the clocks of Redis and of this machine need not agree to the millisecond.
-const EARLY: Duration = Duration::from_secs(2);
 /// How late a delivery may be noticed that another process scheduled for earlier than all that was known here.
 const LOOK: Duration = Duration::from_millis(250);
 /// How soon the queue is asked again at the earliest.
@@ -26,16 +24,11 @@ impl Intake {
                 Ok(due) => {
                     patience.reset();
                     let full = due.ids.len() == max;
-                    let flown = if due.ids.is_empty() { Some(0) } else { self.retry(due.ids).await };
-                    match flown {
-                        None => return,
-                        // Where clocks differ, what the queue takes as due may not be: asking again at once would not change that.
-                        Some(flights) if full && flights > 0 => {}
-                        Some(_) => {
-                            if !self.sleep_until(due.next).await {
-                                return;
-                            }
-                        }
+                    if !due.ids.is_empty() && self.retry(due.ids).await.is_none() {
+                        return;
+                    }
+                    if !full && !self.sleep_until(due.next).await {
+                        return;
                     }
                 }
                 Err(error) => {
@@ -55,8 +48,7 @@ impl Intake {
         }
     }
 
-    /// Sends these on their way, and answers how many went.
-    async fn retry(&self, ids: Vec<DeliveryId>) -> Option<usize> {
+    async fn retry(&self, ids: Vec<DeliveryId>) -> Option<()> {
         self.leases.hold_deliveries(&ids);
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
@@ -72,20 +64,16 @@ impl Intake {
         if !not_waiting.is_empty() {
             reports.push(Report::NotWaiting(not_waiting));
         }
-        let flown = flights.len();
-        self.budget.take(flown);
+        self.budget.take(flights.len());
         self.sending.offer(flights).await;
         for report in reports {
             self.sending.report(report).await;
         }
-        Some(flown)
+        Some(())
     }
 
     fn take_off(&self, waiting: Waiting) -> Result<Flight, Box<Report>> {
-        let Waiting { id, endpoint_id, attempt_count, due_at, event } = waiting;
-        if due_at > clock::now() + EARLY {
-            return Err(Box::new(Report::NotDue(id, due_at)));
-        }
+        let Waiting { id, endpoint_id, attempt_count, event } = waiting;
         let endpoint = self.catalog.read(|index| index.get(endpoint_id).cloned());
         let reason = match endpoint {
             Some(endpoint) if endpoint.spec.is_active => {

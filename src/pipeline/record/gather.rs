@@ -86,10 +86,6 @@ impl Gatherer {
                 self.next.settled.push((event_type, false));
                 self.step(attempts_before, state);
             }
-            Report::NotDue(id, due_at) => {
-                self.next.settling.ended.push(id);
-                self.next.settling.settlement.scheduled.push((id, due_at));
-            }
             Report::NotWaiting(ids) => {
                 self.next.settling.ended.extend(&ids);
                 self.next.settling.settlement.unscheduled.extend(ids);

@@ -1,0 +1,4 @@
+//! SIGTERM, and what becomes of the work.
+
+mod one;
+mod rolling;
