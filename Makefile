@@ -35,8 +35,8 @@ deny: ## Licences, banned crates and sources of the dependencies
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check $(DENY); \
 	else echo "cargo-deny is not installed, so licences and sources were not checked. To install it: cargo install cargo-deny --locked"; fi
 
-bench: servers ## The benchmarks
-	cargo bench --locked
+bench: servers ## How fast deliveries go, against a bare client; make bench BENCH="--events 5000 --rounds 1"
+	cargo bench --locked --bench drain -- $(BENCH)
 
 fmt: ## Formats the code
 	cargo fmt

@@ -1,1 +1,137 @@
-fn main() {}
+//! How fast deliveries go, against what the same machine does without Posthaste: a bare client that posts to the same receiver.
+//!
+//! Each round measures, one after the other and on the same private servers (flushing to disk as in production):
+//! - raw: signed POSTs from a bare `reqwest` client, the best of three concurrencies;
+//! - drain: events wait in Redis, `posthaste serve --role worker` delivers them;
+//! - embedded: events go to `posthaste dev` by HTTP while it delivers;
+//! - latency: single events to an idle worker.
+//!
+//! Absolute figures are the machine's; what compares is the ratio to raw, and of several rounds the worst. The receiver and
+//! the raw client are processes of their own: this program, started with another argument.
+
+mod cpu;
+mod drain;
+mod embedded;
+#[expect(dead_code, reason = "shared with the tests, which need more of it")]
+#[path = "../../tests/harness"]
+mod harness {
+    pub(crate) mod api;
+    pub(crate) mod eventually;
+    pub(crate) mod places;
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+    pub(crate) mod redis;
+    pub(crate) mod server;
+    pub(crate) mod watchdog;
+}
+mod latency;
+mod raw;
+mod receipts;
+mod receiver;
+mod report;
+mod sample;
+mod stage;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use self::receipts::Receiver;
+use self::report::{Report, Round};
+use self::sample::Sample;
+use self::stage::Stage;
+
+/// Measures Posthaste against a bare HTTP client
+#[derive(Parser)]
+struct Arguments {
+    /// How many events each measurement delivers
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    events: u32,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Size of a request's body
+    #[arg(long, default_value_t = 500)]
+    body_bytes: usize,
+    /// Measure this alone; drain and embedded with raw, for the ratio
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// A setting of the program under test, as `WEBHOOK_WORKERS=64`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
+    /// One JSON line for each round to standard output; what people read goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// What `cargo bench` adds
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    helper: Option<Helper>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    Raw,
+    Drain,
+    Embedded,
+    Latency,
+}
+
+/// What this program is when it starts itself.
+#[derive(Subcommand)]
+enum Helper {
+    #[command(hide = true)]
+    Receiver,
+    #[command(hide = true)]
+    Raw(raw::Arguments),
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is wanted")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match &arguments.helper {
+        Some(Helper::Receiver) => receiver::run(),
+        Some(Helper::Raw(arguments)) => raw::run(arguments),
+        None => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+            return runtime.block_on(Box::pin(measure(&arguments)));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn measure(arguments: &Arguments) -> ExitCode {
+    let mut report = Report::new(arguments);
+    let receiver = Receiver::start().await;
+    let stage = match arguments.only {
+        Some(Part::Raw | Part::Embedded) => None,
+        _ => Some(Stage::start(&arguments.set).await),
+    };
+    for number in 1..=arguments.rounds {
+        report.add(one_round(number, arguments, &receiver, stage.as_ref()).await);
+    }
+    report.close()
+}
+
+async fn one_round(number: u32, arguments: &Arguments, receiver: &Receiver, stage: Option<&Stage>) -> Round {
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    let sample = |name: &str| Sample::new(&format!("{name}-{number}"), arguments.events, arguments.body_bytes);
+    let mut round = Round::new(number);
+    if arguments.only != Some(Part::Latency) {
+        round.raw = raw::measure(receiver, arguments, number).await;
+    }
+    if let Some(stage) = stage.filter(|_| wanted(Part::Drain)) {
+        round.drain = Some(drain::measure(receiver, stage, &sample("drain")).await);
+    }
+    if wanted(Part::Embedded) {
+        round.embedded = Some(embedded::measure(receiver, &arguments.set, &sample("embedded")).await);
+    }
+    if let Some(stage) = stage.filter(|_| wanted(Part::Latency)) {
+        round.latency = Some(latency::measure(receiver, stage, number, arguments.body_bytes).await);
+    }
+    round
+}

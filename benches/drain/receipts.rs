@@ -1,0 +1,121 @@
+//! What the receiver got, as the benchmark asks it.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::watchdog;
+use crate::sample::Sample;
+
+/// Nothing new for so long: what is missing is lost.
+const STALL: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_millis(20);
+
+/// The receiver's process; killed when this is dropped.
+pub(crate) struct Receiver {
+    child: Child,
+    base: String,
+    client: reqwest::Client,
+}
+
+/// One request that was received.
+pub(crate) struct Receipt {
+    /// Microseconds since 1970.
+    pub(crate) at: i64,
+    path: String,
+    pub(crate) id: String,
+}
+
+/// What became of a sample's events at the receiver.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Requests that were not the first for one of the events; those for no event of the sample count too.
+    pub(crate) duplicates: usize,
+    /// Events that never came.
+    pub(crate) losses: usize,
+    /// Microseconds since 1970.
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+impl Receiver {
+    pub(crate) async fn start() -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = Command::new(program);
+        let mut child = command.arg("receiver").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+        watchdog::watch("KILL", child.id());
+        let mut port = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut port).expect("it says its port");
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let receiver = Self { child, base: format!("http://127.0.0.1:{}", port.trim()), client };
+        assert_eq!(receiver.count().await, 0, "a new receiver");
+        receiver
+    }
+
+    pub(crate) fn url(&self, sample: &str) -> String {
+        format!("{}/{sample}", self.base)
+    }
+
+    async fn count(&self) -> usize {
+        self.ask("/count").await.parse().expect("a number")
+    }
+
+    async fn ask(&self, path: &str) -> String {
+        let answer = self.client.get(format!("{}{path}", self.base)).send().await.expect("the receiver runs");
+        answer.text().await.expect("a whole answer")
+    }
+
+    /// Returns when so many requests came, or nothing came for a long time.
+    pub(crate) async fn wait_for(&self, count: u32) {
+        let (mut seen, mut since) = (0, Instant::now());
+        while seen < count as usize && since.elapsed() < STALL {
+            tokio::time::sleep(STEP).await;
+            let now = self.count().await;
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
+        }
+    }
+
+    /// All that came since it was last asked.
+    pub(crate) async fn take(&self) -> Vec<Receipt> {
+        let text = self.ask("/take").await;
+        let receipt = |line: &str| {
+            let mut words = line.splitn(3, ' ');
+            let at = words.next()?.parse().ok()?;
+            Some(Receipt { at, path: words.next()?.to_owned(), id: words.next()?.to_owned() })
+        };
+        text.lines().map(|line| receipt(line).expect("a line of the receiver's book")).collect()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        watchdog::forget(self.child.id());
+    }
+}
+
+impl Tally {
+    pub(crate) fn of(sample: &Sample, receipts: &[Receipt]) -> Self {
+        let path = format!("/{}", sample.name);
+        let mut came: HashMap<String, usize> = sample.ids().map(|id| (id, 0)).collect();
+        let mut tally = Self::default();
+        for receipt in receipts {
+            match came.get_mut(&receipt.id) {
+                Some(times) if receipt.path == path => *times += 1,
+                _ => tally.duplicates += 1,
+            }
+        }
+        tally.duplicates += came.values().map(|times| times.saturating_sub(1)).sum::<usize>();
+        tally.losses = came.values().filter(|times| **times == 0).count();
+        tally.first = receipts.iter().map(|receipt| receipt.at).min().unwrap_or_default();
+        tally.last = receipts.iter().map(|receipt| receipt.at).max().unwrap_or_default();
+        tally
+    }
+}
