@@ -77,7 +77,7 @@ async fn answered_events_go_out_though_redis_forgets_them() {
     let redis = Redis::forgetful().await;
     let mut world = World::production().over(Stores::on(Postgres::shared().await, &redis).await).await;
     world.register("/a", &json!({})).await;
-    // The worker is paused, so that Redis still holds them when it goes.
+    // No worker runs, so Redis still holds them when it goes.
     let api = world.another("api").await;
     world.app.kill();
     api.api().send(&events("e", 100)).await;
