@@ -1,10 +1,11 @@
 //! Free ports, and where servers are installed.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 const FIRST_PORT: u32 = 10_000;
 const PORTS: u32 = 20_000;
@@ -16,10 +17,23 @@ pub(crate) fn free_port() -> u16 {
     loop {
         let number = FIRST_PORT + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS;
         let port = u16::try_from(number).expect("below 65,536");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if reserve(port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
+}
+
+/// Keeps the port from other test binaries on this machine until this one ends, also while nothing listens on it.
+fn reserve(port: u16) -> bool {
+    static RESERVED: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let directory = std::env::temp_dir().join("posthaste-test-ports");
+    std::fs::create_dir_all(&directory).expect("the system's directory for temporary files");
+    let file = File::create(directory.join(port.to_string())).expect("our own directory");
+    let ours = file.try_lock().is_ok();
+    if ours {
+        RESERVED.lock().expect("no panic while locked").push(file);
+    }
+    ours
 }
 
 /// Finds one of `names` on the PATH or where Debian and Homebrew put servers.
