@@ -25,7 +25,7 @@ use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
 
 /// Signals that come this close together are one.
-const ONE_WISH: Duration = Duration::from_millis(20);
+const ONE_WISH: Duration = Duration::from_millis(1);
 /// How long open requests to our own API may take when it shuts down.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -83,9 +83,7 @@ pub async fn migrate(settings: &Settings) -> Result<()> {
 }
 
 async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Option<Box<dyn Write + Send + Sync>>) -> Result<()> {
-    let listener = TcpListener::bind(settings.http.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}: set POSTHASTE__HTTP__LISTEN to another address", settings.http.listen))?;
+    let listener = listen(settings).await?;
     let address = listener.local_addr()?;
     let observe: Arc<dyn Observe> = Arc::new(Metrics::new());
     let guard = Guard::new(settings.guard.clone());
@@ -145,6 +143,12 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     anyhow::ensure!(finished, "not everything could be recorded before the time was over: what is left will be repeated");
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener> {
+    let address = settings.http.listen;
+    let cannot = || format!("cannot listen on {address}: set POSTHASTE__HTTP__LISTEN to another address");
+    TcpListener::bind(address).await.with_context(cannot)
 }
 
 fn worker(
