@@ -1,7 +1,7 @@
 //! Everything in one SQLite file, for one process: the embedded mode.
 //!
 //! One thread writes, and calls that arrive while it does share its next commit; two others read. Leases, reservations and
-//! the schedule are in memory ([`book`]): no other process can have the file.
+//! the schedule are in memory (`book`): no other process can have the file.
 
 mod book;
 mod catalog;
