@@ -125,15 +125,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
             let demo = demo::Demo { catalog: catalog.clone(), door: door.clone(), records: backends.records.clone(), api: address };
             loops.spawn(demo.run(out, stop.clone()));
         }
-        interrupted.await;
-        tracing::info!("stopping: a second signal stops at once");
-        if let Some(worker) = &worker {
-            worker.halt();
-        }
-        ready.stopping();
-        if let Some(worker) = worker {
-            finished = worker.drain(settings.shutdown_grace).await;
-        }
+        finished = until_stopped(worker, interrupted, &ready, settings.shutdown_grace).await?;
     }
     stop.cancel();
     drop(door);
@@ -143,6 +135,28 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     anyhow::ensure!(finished, "not everything could be recorded before the time was over: what is left will be repeated");
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Works until a signal comes, then drains. Answers whether all of it was recorded.
+async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>, ready: &ReadyParts, grace: Duration) -> Result<bool> {
+    let failed = async {
+        match &worker {
+            Some(worker) => worker.failed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = signal => tracing::info!("stopping: a second signal stops at once"),
+        () = failed => anyhow::bail!("a part of the worker panicked: another one takes over when its leases run out"),
+    }
+    if let Some(worker) = &worker {
+        worker.halt();
+    }
+    ready.stopping();
+    Ok(match worker {
+        Some(worker) => worker.drain(grace).await,
+        None => true,
+    })
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener> {

@@ -61,6 +61,16 @@ pub enum TakenOver {
     Accepted(Claim<EventKey>),
 }
 
+impl TakenOver {
+    #[must_use]
+    pub fn id(&self) -> &ClaimId {
+        match self {
+            Self::Entries(claim) => &claim.id,
+            Self::Accepted(claim) => &claim.id,
+        }
+    }
+}
+
 /// Due deliveries under a lease.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Due {
@@ -146,7 +156,7 @@ pub trait Queue: Send + Sync {
 
     /// Reserves the routing of these events for the claim, and answers for each, in order, whether it succeeded. It fails for
     /// an event that another living claim has reserved; a reservation of a claim that is settled or gone does not count.
-    /// Reserving again for the same claim succeeds.
+    /// Reserving again for the same claim succeeds; a claim that is gone or was taken over reserves nothing.
     async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<bool>, BackendError>;
 
     /// Lets the leases of these claims and deliveries start anew. What is no longer held is passed over.

@@ -102,7 +102,7 @@ impl Attempt {
                 let error = (!success).then(|| format!("the receiver answered {}", answer.status));
                 (Some(answer.status), Some(answer.body), error)
             }
-            Outcome::Failed(failure) => (None, None, Some(format!("{}: {}", failure.kind.as_str(), failure.detail))),
+            Outcome::Failed(failure) => (None, None, Some(format!("{}: {}", failure.kind.as_str(), failure.detail.replace('\0', "")))),
         };
         AttemptResult { at: self.started_at, response_status, response_body, response_time: self.took.as_secs_f64(), error_message }
     }

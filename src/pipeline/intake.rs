@@ -37,7 +37,7 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Room for a claim, or `None` when it is time to stop.
-    async fn room(&self) -> Option<usize> {
+    pub(super) async fn room(&self) -> Option<usize> {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,

@@ -11,6 +11,9 @@ use crate::sender::Target;
 /// Lanes that are kept ready while nothing runs or waits in them.
 const IDLE_LANES: usize = 4096;
 
+/// How many turns of its lane a flight is sent away for at most.
+const MOST_TURNS: u32 = 300;
+
 /// A flight whose turn it is.
 pub(super) type Start = (Flight, Arc<Target>);
 
@@ -133,13 +136,16 @@ impl Lanes {
     }
 
     /// Takes out all that waits in lanes whose oldest flight has waited for `patience`: those lanes do not move, and what
-    /// waits in them holds memory that others need.
-    pub(super) fn take_stalled(&self, patience: Duration) -> Vec<Flight> {
+    /// waits in them holds memory that others need. With each comes how long its lane will need, at this pace, until its turn.
+    pub(super) fn take_stalled(&self, patience: Duration) -> Vec<(Flight, Duration)> {
         let mut state = self.state();
         let mut stalled = Vec::new();
         for lane in state.lanes.values_mut() {
-            if lane.waiting.front().is_some_and(|(since, _)| since.elapsed() >= patience) {
-                stalled.extend(lane.waiting.drain(..).map(|(_, flight)| flight));
+            let waited = lane.waiting.front().map(|(since, _)| since.elapsed());
+            if let Some(waited) = waited.filter(|waited| *waited >= patience) {
+                let cap = lane.cap;
+                let turns = |place: usize| u32::try_from(place / cap).unwrap_or(u32::MAX).min(MOST_TURNS);
+                stalled.extend(lane.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, waited * turns(place))));
             }
         }
         stalled

@@ -120,5 +120,9 @@ impl Recorder {
 }
 
 fn refused(routed: &Routed, source: &(dyn std::error::Error + Send + Sync)) -> DeadLetter {
-    DeadLetter { reason: format!("cannot be recorded: {source}"), class: "refused", at: clock::now(), entry: routed.event.body.clone() }
+    // The body has no tenant, and requeued without one it would become somebody else's event. Tenants need no escaping.
+    let mut entry = routed.event.body.to_vec();
+    entry.pop();
+    entry.extend_from_slice(format!(",\"tenant\":\"{}\"}}", routed.event.key.tenant).as_bytes());
+    DeadLetter { reason: format!("cannot be recorded: {source}"), class: "refused", at: clock::now(), entry: entry.into() }
 }

@@ -18,7 +18,7 @@ use crate::model::clock;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
 
-/// How long a flight that did not get its turn waits on the schedule.
+/// How long a flight that did not get its turn waits on the schedule at least.
 const PARKED: Duration = Duration::from_secs(2);
 
 pub(super) struct Sending {
@@ -39,7 +39,7 @@ impl Sending {
         for start in starts {
             self.tasks.spawn(Arc::clone(self).run(start));
         }
-        self.park(refused, Duration::ZERO).await;
+        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO))).await;
     }
 
     async fn run(self: Arc<Self>, start: Start) {
@@ -57,8 +57,9 @@ impl Sending {
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(self.sender.send(target, flight.id, &flight.event, number)).catch_unwind();
         let attempt = tokio::select! {
-            attempt = sending => attempt,
+            biased;
             () = self.abort.cancelled() => return Landing::Parked { until: clock::now() },
+            attempt = sending => attempt,
         };
         let Ok(attempt) = attempt else {
             tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, "sending panicked: the delivery is put back");
@@ -70,9 +71,9 @@ impl Sending {
     }
 
     /// Puts flights back onto the schedule. Jitter keeps them from coming back all at once.
-    async fn park(&self, flights: Vec<Flight>, wait: Duration) {
+    async fn park(&self, flights: impl Iterator<Item = (Flight, Duration)> + Send) {
         let now = clock::now();
-        for flight in flights {
+        for (flight, wait) in flights {
             let until = clock::after(now, patience::jittered(wait, 0.5));
             self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
         }
@@ -86,14 +87,15 @@ impl Sending {
                 () = stop.cancelled() => return,
             }
             self.observe.in_flight(self.lanes.in_flight() as u64);
-            self.park(self.lanes.take_stalled(patience), PARKED).await;
+            let stalled = self.lanes.take_stalled(patience);
+            self.park(stalled.into_iter().map(|(flight, pace)| (flight, PARKED + pace))).await;
         }
     }
 
     /// Lets nothing more start, and gives back all that waits.
     pub(super) async fn close(&self) {
         let waiting = self.lanes.close();
-        self.park(waiting, Duration::ZERO).await;
+        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO))).await;
     }
 
     pub(super) async fn report(&self, report: Report) {

@@ -58,6 +58,8 @@ impl Settler {
             all.settlement.merge(commit.settlement);
             all.ended.extend(commit.ended);
         }
+        // Before, not after: what becomes due again at once may be claimed again at once, and is then held anew. Nothing is renewed meanwhile.
+        self.leases.release(&all.settlement.claims, &all.ended);
         let settle = || self.queue.settle(&all.settlement);
         if !all.settlement.is_empty() && patience::until_it_works("settling", &*self.observe, abort, settle).await.is_none() {
             return false;
@@ -65,7 +67,6 @@ impl Settler {
         for letter in &all.settlement.dead {
             self.observe.dead_letter(letter.class);
         }
-        self.leases.release(&all.settlement.claims, &all.ended);
         true
     }
 

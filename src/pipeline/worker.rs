@@ -48,6 +48,8 @@ pub struct Worker {
     /// Recorder and settler; they end when nobody reports any more.
     writers: TaskTracker,
     stop: CancellationToken,
+    /// Cancelled when a loop ends that nobody asked to.
+    failed: CancellationToken,
     abort: CancellationToken,
     abort_writers: CancellationToken,
 }
@@ -57,6 +59,7 @@ impl Worker {
     #[must_use]
     pub fn start(parts: Parts) -> Self {
         let (stop, abort, abort_writers) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let failed = CancellationToken::new();
         let (intakes, requests, writers) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
         let budget = Arc::new(Budget::new((parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2)));
         let leases = Arc::new(Leases::default());
@@ -80,8 +83,8 @@ impl Worker {
             lease: parts.lease,
             catalog: Arc::clone(&parts.catalog),
         };
-        writers.spawn(settler.run(committed, abort_writers.clone()));
-        writers.spawn(recorder.run(reported, abort_writers.clone()));
+        writers.spawn(watched(settler.run(committed, abort_writers.clone()), &failed));
+        writers.spawn(watched(recorder.run(reported, abort_writers.clone()), &failed));
 
         let sending = Arc::new(Sending {
             lanes: Lanes::new(parts.worker.in_flight, parts.worker.endpoint_in_flight),
@@ -104,12 +107,17 @@ impl Worker {
             max_event_bytes: parts.max_event_bytes,
             stop: stop.clone(),
         });
-        intakes.spawn(Arc::clone(&intake).entries());
-        intakes.spawn(Arc::clone(&intake).accepted());
-        intakes.spawn(Arc::clone(&intake).due());
-        intakes.spawn(sweep::run(intake, parts.sweep_interval, stop.clone()));
-        intakes.spawn(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()));
-        Self { sending, intakes, requests, writers, stop, abort, abort_writers }
+        intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
+        intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
+        intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
+        intakes.spawn(watched(sweep::run(intake, parts.sweep_interval, stop.clone()), &failed));
+        intakes.spawn(watched(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()), &failed));
+        Self { sending, intakes, requests, writers, stop, failed, abort, abort_writers }
+    }
+
+    /// Completes when a loop panicked: what is left of this worker only does harm, and another one takes over what it held.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     /// Lets nothing more start. What follows is [`Worker::drain`].
@@ -151,5 +159,14 @@ impl Worker {
         self.intakes.wait().await;
         self.requests.close();
         self.requests.wait().await;
+    }
+}
+
+/// Runs a loop, and says so when a panic ends it.
+fn watched<F: Future<Output = ()> + Send>(run: F, failed: &CancellationToken) -> impl Future<Output = ()> + Send + use<F> {
+    let guard = failed.clone().drop_guard();
+    async move {
+        run.await;
+        guard.disarm();
     }
 }

@@ -27,19 +27,19 @@ static SPECIAL: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        "::/96",
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-        "100::/64",
+        // Outside of 2000::/3 nothing is allocated to the public.
+        "::/8",
+        "100::/8",
+        "200::/7",
+        "400::/6",
+        "800::/5",
+        "1000::/4",
         "2001::/23",
         "2001:db8::/32",
         "2002::/16",
         "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-        "fe80::/10",
-        "fec0::/10",
-        "ff00::/8",
+        "4000::/2",
+        "8000::/1",
     ]
     .iter()
     .filter_map(|network| network.parse().ok())
@@ -93,10 +93,13 @@ impl Guard {
     }
 }
 
-/// `::ffff:a.b.c.d` reaches what `a.b.c.d` reaches.
+/// `::ffff:a.b.c.d` reaches what `a.b.c.d` reaches, and so does `64:ff9b::a.b.c.d` behind a NAT64 (RFC 6052).
 fn unmapped(address: IpAddr) -> IpAddr {
     match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4),
+        IpAddr::V6(v6) => match v6.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => IpAddr::V4((u32::from(high) << 16 | u32::from(low)).into()),
+            _ => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        },
         IpAddr::V4(_) => address,
     }
 }

@@ -10,7 +10,7 @@ use super::RedisQueue;
 use super::link::MAX_WAIT;
 use crate::model::clock::{self, Timestamp};
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Queue as _, Settlement, TakenOver};
 
 /// What a claim holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,8 +122,11 @@ impl RedisQueue {
         if let Some((member, score)) = popped {
             call.arg(score).arg(member);
         }
-        let members: Option<Vec<String>> = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
-        Ok(members.map(|members| Claim { id, claimed_at, items: keys(&members) }))
+        let members: Option<Vec<Bytes>> = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        match members {
+            Some(members) => self.accepted(id, claimed_at, &members).await,
+            None => Ok(None),
+        }
     }
 
     /// Waits until an accepted event is on offer. The blocking pop is a doorbell only: what it takes is put back in the claim's
@@ -139,6 +142,16 @@ impl RedisQueue {
             Some((_, member, score)) => self.claim_accepted_batch(max, Some((member, score))).await,
             None => Ok(None),
         }
+    }
+
+    /// The claim of these members. What is not a key was not put there by us, and stands for no event; a claim of nothing else is dropped.
+    async fn accepted(&self, id: ClaimId, claimed_at: Timestamp, members: &[Bytes]) -> Result<Option<Claim<EventKey>>, BackendError> {
+        let items: Vec<_> = members.iter().filter_map(|member| EventKey::from_member(std::str::from_utf8(member).ok()?)).collect();
+        if items.is_empty() {
+            self.settle(&Settlement { claims: vec![id], ..Settlement::default() }).await?;
+            return Ok(None);
+        }
+        Ok(Some(Claim { id, claimed_at, items }))
     }
 
     pub(super) async fn take_over_expired(&self, max: usize) -> Result<Vec<TakenOver>, BackendError> {
@@ -159,19 +172,14 @@ impl RedisQueue {
             let Some(items) = items else { continue };
             taken.push(match kind {
                 Kind::Entries => TakenOver::Entries(Claim { id: new, claimed_at, items }),
-                Kind::Accepted => {
-                    let members: Vec<_> = items.iter().map(|item| String::from_utf8_lossy(item).into_owned()).collect();
-                    TakenOver::Accepted(Claim { id: new, claimed_at, items: keys(&members) })
-                }
+                Kind::Accepted => match self.accepted(new, claimed_at, &items).await? {
+                    Some(claim) => TakenOver::Accepted(claim),
+                    None => continue,
+                },
             });
         }
         Ok(taken)
     }
-}
-
-/// What is not a key was not put there by us, and stands for no event.
-fn keys(members: &[String]) -> Vec<EventKey> {
-    members.iter().filter_map(|member| EventKey::from_member(member)).collect()
 }
 
 #[cfg(test)]

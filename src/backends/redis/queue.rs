@@ -49,7 +49,9 @@ impl Queue for RedisQueue {
         let mut ids = Vec::with_capacity(members.len());
         let mut foreign = Vec::new();
         for member in members {
-            match std::str::from_utf8(&member).ok().and_then(|text| text.parse().ok()) {
+            // Another spelling of an id would come back for ever: settling it takes out ours.
+            let id = std::str::from_utf8(&member).ok().and_then(|text| text.parse().ok());
+            match id.filter(|id: &DeliveryId| id.to_string().as_bytes() == &member[..]) {
                 Some(id) => ids.push(id),
                 None => foreign.push(member),
             }

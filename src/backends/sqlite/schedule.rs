@@ -10,14 +10,8 @@ use crate::ports::Due;
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     order: BTreeSet<(Timestamp, DeliveryId)>,
-    slots: HashMap<DeliveryId, Slot>,
+    due: HashMap<DeliveryId, Timestamp>,
     room: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    due: Timestamp,
-    leased: bool,
 }
 
 impl Schedule {
@@ -27,22 +21,22 @@ impl Schedule {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.due.len()
     }
 
     /// Replaces an earlier time, and ends a lease.
     pub(super) fn put(&mut self, id: DeliveryId, due: Timestamp) {
-        self.place(id, Slot { due, leased: false });
+        self.place(id, due);
     }
 
     /// Answers whether it was new.
     pub(super) fn put_missing(&mut self, id: DeliveryId, due: Timestamp) -> bool {
-        !self.slots.contains_key(&id) && self.place(id, Slot { due, leased: false })
+        !self.due.contains_key(&id) && self.place(id, due)
     }
 
     pub(super) fn remove(&mut self, id: DeliveryId) {
-        if let Some(slot) = self.slots.remove(&id) {
-            self.order.remove(&(slot.due, id));
+        if let Some(due) = self.due.remove(&id) {
+            self.order.remove(&(due, id));
         }
     }
 
@@ -59,26 +53,27 @@ impl Schedule {
         // Before the leased ones come back: they are not what the caller waits for.
         let next = self.order.first().map(|&(due, _)| due);
         for &id in &ids {
-            self.place(id, Slot { due: until, leased: true });
+            self.place(id, until);
         }
         Due { ids, next }
     }
 
     /// Lets a lease start anew; one that ran out stays so, for the delivery is due again.
     pub(super) fn renew(&mut self, id: DeliveryId, now: Timestamp, until: Timestamp) {
-        if self.slots.get(&id).is_some_and(|slot| slot.leased && slot.due > now) {
-            self.place(id, Slot { due: until, leased: true });
+        // A delivery that goes on after its event was recorded has its lease from the settlement, by `put`.
+        if self.due.get(&id).is_some_and(|due| *due > now) {
+            self.place(id, until);
         }
     }
 
-    fn place(&mut self, id: DeliveryId, slot: Slot) -> bool {
-        if self.slots.len() >= self.room && !self.slots.contains_key(&id) {
+    fn place(&mut self, id: DeliveryId, due: Timestamp) -> bool {
+        if self.due.len() >= self.room && !self.due.contains_key(&id) {
             return false;
         }
-        if let Some(earlier) = self.slots.insert(id, slot) {
-            self.order.remove(&(earlier.due, id));
+        if let Some(earlier) = self.due.insert(id, due) {
+            self.order.remove(&(earlier, id));
         }
-        self.order.insert((slot.due, id))
+        self.order.insert((due, id))
     }
 }
 

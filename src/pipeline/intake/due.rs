@@ -53,6 +53,12 @@ impl Intake {
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
         let mut loaded: HashMap<_, _> = loaded.into_iter().map(|waiting| (waiting.id, waiting)).collect();
+        let doubtful = |id: i64| self.catalog.read(|index| index.get(id).is_none_or(|endpoint| !endpoint.spec.is_active));
+        if loaded.values().any(|waiting: &Waiting| doubtful(waiting.endpoint_id)) {
+            // What ends a delivery for good must not rest on an index that lags behind.
+            let refresh = || self.catalog.refresh();
+            patience::until_it_works("reading the endpoints", &*self.observe, &self.stop, refresh).await?;
+        }
         let (mut flights, mut reports, mut not_waiting) = (Vec::with_capacity(ids.len()), Vec::new(), Vec::new());
         for id in ids {
             match loaded.remove(&id).map(|waiting| self.take_off(waiting)) {
