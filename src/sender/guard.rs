@@ -181,6 +181,9 @@ mod tests {
             "::ffff:127.0.0.1",
             "::127.0.0.1",
             "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "::ffff:0:127.0.0.1",
+            "4000::1",
             "2002:7f00:1::",
             "2001:db8::1",
             "ff02::1",
@@ -189,7 +192,7 @@ mod tests {
             assert!(guard(&[], &[]).check(address.parse().expect(address)).is_err(), "{address}");
         }
         assert!(guard(&[], &[]).check(std::net::Ipv6Addr::UNSPECIFIED.into()).is_err());
-        for address in ["8.8.8.8", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for address in ["8.8.8.8", "172.32.0.1", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"] {
             assert!(guard(&[], &[]).check(address.parse().expect(address)).is_ok(), "{address}");
         }
         assert!(guard(&["127.0.0.0/8"], &[]).check("::ffff:127.0.0.1".parse().expect("v6")).is_ok());

@@ -15,6 +15,7 @@ for_both_backends! {
     a_settled_claim_is_not_taken_over
     an_event_that_a_living_claim_has_reserved_cannot_be_reserved_by_another
     reserving_again_for_the_same_claim_succeeds
+    a_claim_that_was_taken_over_reserves_nothing
     the_reservation_of_a_settled_claim_does_not_count
     a_released_event_can_be_reserved
     renewing_what_is_not_held_is_passed_over
@@ -105,6 +106,14 @@ async fn reserving_again_for_the_same_claim_succeeds(stand: Stand) {
     let (one, _) = two_claims(&stand).await;
     assert_eq!(reserve(&stand, &one.id, &["x"]).await, [true]);
     assert_eq!(reserve(&stand, &one.id, &["x", "x"]).await, [true, true]);
+}
+
+async fn a_claim_that_was_taken_over_reserves_nothing(stand: Stand) {
+    stand.offer(&["a"]).await;
+    let first = stand.claim(1).await;
+    let taken = take_over(&stand, 1).await;
+    assert_eq!(reserve(&stand, &first.id, &["a"]).await, [false]);
+    assert_eq!(reserve(&stand, &taken[0].id, &["a"]).await, [true]);
 }
 
 async fn the_reservation_of_a_settled_claim_does_not_count(stand: Stand) {

@@ -15,6 +15,7 @@ for_both_backends! {
     next_is_when_another_becomes_due_and_none_when_nothing_waits
     a_delivery_that_is_not_settled_within_its_lease_becomes_due_again
     a_renewed_delivery_does_not_become_due
+    a_delivery_settled_for_the_end_of_a_lease_can_be_renewed
     a_delivery_on_the_schedule_keeps_its_time_when_it_is_missing_no_more
     a_settled_time_replaces_an_earlier_one
     many_callers_lease_each_delivery_once
@@ -70,6 +71,19 @@ async fn a_renewed_delivery_does_not_become_due(stand: Stand) {
     })
     .await;
     assert_eq!(again, [ids[1]], "the lease is {LEASE:?}");
+}
+
+/// As deliveries are that go on after their event was recorded.
+async fn a_delivery_settled_for_the_end_of_a_lease_can_be_renewed(stand: Stand) {
+    let ids = ids(2);
+    let lease_end = clock::after(clock::now(), LEASE);
+    schedule(&stand, &[(ids[0], lease_end), (ids[1], lease_end)]).await;
+    let due = eventually(LONG, async || {
+        stand.queue.renew(&[], &ids[..1]).await.expect("renewed");
+        Some(claim(&stand, 9).await.ids).filter(|ids| !ids.is_empty())
+    })
+    .await;
+    assert_eq!(due, [ids[1]]);
 }
 
 async fn a_delivery_on_the_schedule_keeps_its_time_when_it_is_missing_no_more(stand: Stand) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::backends::sqlite::schema::webhook_events as e;
 use crate::backends::sqlite::trouble::Trouble;
@@ -37,10 +38,37 @@ pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Opti
 ///
 /// The time of acceptance becomes that of `event`, for the ids of its deliveries were made from it.
 pub(super) fn mark_routed(conn: &mut SqliteConnection, event: &Event, at: Timestamp) -> Result<bool, Trouble> {
-    let unrouted = e::table.filter(e::id.eq(&*event.key.id)).filter(e::tenant.eq(&*event.key.tenant)).filter(e::routed_at.is_null());
-    let rows = diesel::update(unrouted).set((e::routed_at.eq(micros(at)), e::created_at.eq(micros(event.accepted_at)))).execute(conn)?;
-    Ok(rows == 1)
+    let mark = MarkRouted { routed_at: micros(at), created_at: micros(event.accepted_at), id: &event.key.id, tenant: &event.key.tenant };
+    Ok(mark.execute(conn)? == 1)
 }
+
+/// Once for each accepted event, so it must stay prepared: Diesel's own updates are parsed anew every time.
+struct MarkRouted<'a> {
+    routed_at: i64,
+    created_at: i64,
+    id: &'a str,
+    tenant: &'a str,
+}
+
+impl QueryId for MarkRouted<'_> {
+    type QueryId = MarkRouted<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<diesel::sqlite::Sqlite> for MarkRouted<'_> {
+    fn walk_ast<'pass>(&'pass self, mut out: AstPass<'_, 'pass, diesel::sqlite::Sqlite>) -> QueryResult<()> {
+        out.push_sql("UPDATE webhook_events SET routed_at = ");
+        out.push_bind_param::<BigInt, _>(&self.routed_at)?;
+        out.push_sql(", created_at = ");
+        out.push_bind_param::<BigInt, _>(&self.created_at)?;
+        out.push_sql(" WHERE routed_at IS NULL AND id = ");
+        out.push_bind_param::<Text, _>(self.id)?;
+        out.push_sql(" AND tenant = ");
+        out.push_bind_param::<Text, _>(self.tenant)
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for MarkRouted<'_> {}
 
 pub(super) fn known(conn: &mut SqliteConnection, key: &EventKey) -> Result<Known, Trouble> {
     let routed_at = e::table
