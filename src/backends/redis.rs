@@ -10,7 +10,8 @@
 //! | `webhook_routing` | hash | `tenant/id` of events that are being routed, with the claim that does it |
 //! | `webhook_dead_letters` | list | what could not be processed |
 //!
-//! All times are Redis' own, so that the clocks of workers do not matter.
+//! Leases start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
+//! made the attempt.
 
 mod claims;
 mod error;
