@@ -8,6 +8,7 @@ pub mod backends;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod faults;
 pub mod model;
 pub mod pipeline;
 pub mod ports;

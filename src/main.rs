@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use posthaste::config::{self, Layers, LogFormat, Mode, Role, Settings};
-use posthaste::{app, cli, telemetry};
+use posthaste::{app, cli, faults, telemetry};
 
 /// Posthaste delivers webhooks: events in, signed POSTs out, recorded and retried.
 #[derive(Parser)]
@@ -87,6 +87,7 @@ const BAD_CONFIGURATION: u8 = 64;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let _faults = faults::setup();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(FAILED, &format!("the runtime cannot start: {error}")),

@@ -9,6 +9,7 @@ mod intake;
 mod lanes;
 mod leases;
 mod matching;
+mod panics;
 mod patience;
 mod record;
 mod retry;

@@ -76,7 +76,10 @@ impl TakenOver {
 pub struct Due {
     /// Oldest due time first.
     pub ids: Vec<DeliveryId>,
-    /// When the next one becomes due; a leased one does at the end of its lease. `None` when the schedule is empty.
+    /// Deliveries whose lease ran out, longest first. Whoever held them may have recorded an attempt, and only the records know when
+    /// the next one is due.
+    pub lapsed: Vec<DeliveryId>,
+    /// When the next one becomes due, or the next lease ends. `None` when nothing waits and nothing is leased.
     pub next: Option<Timestamp>,
 }
 
@@ -87,10 +90,12 @@ pub struct Settlement {
     pub claims: Vec<ClaimId>,
     /// Events whose reservation ends.
     pub released: Vec<EventKey>,
-    /// Deliveries that wait, with the time they are due. Replaces an earlier time.
+    /// Deliveries that wait, with the time they are due. Replaces an earlier time, and ends a lease.
     pub scheduled: Vec<(DeliveryId, Timestamp)>,
     /// Deliveries that wait no longer.
     pub unscheduled: Vec<DeliveryId>,
+    /// Deliveries whose attempt goes on in this process: from now on under a lease, as if they had been claimed.
+    pub leased: Vec<DeliveryId>,
     pub dead: Vec<DeadLetter>,
 }
 
@@ -101,6 +106,7 @@ impl Settlement {
             && self.released.is_empty()
             && self.scheduled.is_empty()
             && self.unscheduled.is_empty()
+            && self.leased.is_empty()
             && self.dead.is_empty()
     }
 
@@ -114,12 +120,27 @@ impl Settlement {
             let back: std::collections::HashSet<_> = later.scheduled.iter().map(|(id, _)| id).collect();
             self.unscheduled.retain(|id| !back.contains(id));
         }
+        if !self.leased.is_empty() {
+            let ended: std::collections::HashSet<_> = later.scheduled.iter().map(|(id, _)| id).chain(&later.unscheduled).collect();
+            self.leased.retain(|id| !ended.contains(id));
+        }
         self.claims.extend(later.claims);
         self.released.extend(later.released);
         self.scheduled.extend(later.scheduled);
         self.unscheduled.extend(later.unscheduled);
+        self.leased.extend(later.leased);
         self.dead.extend(later.dead);
     }
+}
+
+/// Whether the queue still holds all that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    Whole,
+    /// It is empty since it was last whole, and the caller is the one to put back what waits: nobody else is asked to for the length of a lease.
+    Lost,
+    /// It is empty since it was last whole, and somebody else is putting back what waits.
+    Restoring,
 }
 
 /// How much waits in the queue.
@@ -148,7 +169,7 @@ pub trait Queue: Send + Sync {
     /// Claims up to `max` accepted events, oldest first; waits as `claim_entries` does.
     async fn claim_accepted(&self, max: usize, wait: Duration) -> Result<Option<Claim<EventKey>>, BackendError>;
 
-    /// Leases up to `max` due deliveries, oldest first. One that is not settled within its lease becomes due again.
+    /// Leases up to `max` deliveries: those whose lease ran out, and due ones, oldest first. One that is leased already is not due.
     async fn claim_due(&self, max: usize) -> Result<Due, BackendError>;
 
     /// Takes over up to `max` claims whose lease ran out. Whoever held one before can no longer settle it.
@@ -159,18 +180,25 @@ pub trait Queue: Send + Sync {
     /// Reserving again for the same claim succeeds; a claim that is gone or was taken over reserves nothing.
     async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<bool>, BackendError>;
 
-    /// Lets the leases of these claims and deliveries start anew. What is no longer held is passed over.
+    /// Lets the leases of these claims and deliveries start anew. A claim that is no longer held is passed over, and so is a delivery
+    /// that is on the schedule; one of which nothing is known is leased again.
     async fn renew(&self, claims: &[ClaimId], deliveries: &[DeliveryId]) -> Result<(), BackendError>;
 
     /// Offers events that are in the records to the workers, and wakes one. Those on offer already are passed over.
     /// Answers how many were new.
     async fn offer(&self, events: &[(EventKey, Timestamp)]) -> Result<u64, BackendError>;
 
-    /// Puts deliveries on the schedule at their time, unless they are on it. Answers how many were new.
+    /// Puts deliveries on the schedule at their time, unless they are on it or leased. Answers how many were new.
     async fn schedule_missing(&self, deliveries: &[(DeliveryId, Timestamp)]) -> Result<u64, BackendError>;
 
     /// Does all of it in one step, or nothing. Settling twice is settling once, but for dead letters.
     async fn settle(&self, settlement: &Settlement) -> Result<(), BackendError>;
+
+    /// Whether all that was given is still there. Costs next to nothing while it is.
+    async fn memory(&self) -> Result<Memory, BackendError>;
+
+    /// Says that all that waits was put back. Has no effect when it was lost once more meanwhile.
+    async fn restored(&self) -> Result<(), BackendError>;
 
     /// How much waits. Constant time.
     async fn depth(&self) -> Result<Depth, BackendError>;
@@ -203,12 +231,14 @@ pub struct Batch {
     pub steps: Vec<Step>,
     /// Endpoints that asked to be left alone, with the reason.
     pub disabled: Vec<(i64, String)>,
+    /// Accepted events that cannot be routed, with the reason: they are dead letters from now on.
+    pub set_aside: Vec<(EventKey, String)>,
 }
 
 impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.routed.is_empty() && self.steps.is_empty() && self.disabled.is_empty()
+        self.routed.is_empty() && self.steps.is_empty() && self.disabled.is_empty() && self.set_aside.is_empty()
     }
 }
 
@@ -219,8 +249,22 @@ pub enum Known {
     No,
     /// It was accepted, and nobody has routed it.
     Accepted,
+    /// It was accepted, and is a dead letter.
+    SetAside,
     /// Its deliveries are recorded.
     Routed,
+}
+
+/// An accepted event as it is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accepted {
+    Event(Event),
+    /// Its `data` has more bytes than it may have, and was left where it is.
+    TooLarge {
+        key: EventKey,
+        event_type: Arc<str>,
+        bytes: u64,
+    },
 }
 
 /// The truth: every event and delivery that a commit was made for.
@@ -235,17 +279,18 @@ pub trait Records: Send + Sync {
     /// What is known of these events, in order.
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError>;
 
-    /// Those of these events that are accepted and not routed, in any order.
-    async fn load_accepted(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError>;
+    /// Those of these events that are accepted, not routed and not set aside, in any order. The `data` of none that is loaded has more
+    /// than `max_bytes`.
+    async fn load_accepted(&self, keys: &[EventKey], max_bytes: usize) -> Result<Vec<Accepted>, BackendError>;
 
     /// Those of these deliveries that still wait, with their events, in any order.
     async fn load_waiting(&self, ids: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError>;
 
     /// Commits all of it at once. An event that somebody else routed meanwhile is left as it was, with its deliveries, and so is a
-    /// delivery that somebody else took a step with; the rest is written.
+    /// delivery that somebody else took a step with; the rest is written. Routing an event that was set aside takes that back.
     async fn record(&self, batch: &Batch) -> Result<(), BackendError>;
 
-    /// Accepted events that nobody has routed, oldest first, that were accepted before `before` and come after `from`.
+    /// Accepted events that nobody has routed or set aside, oldest first, that were accepted before `before` and come after `from`.
     async fn unrouted(
         &self,
         before: Timestamp,

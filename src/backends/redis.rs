@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | `webhook_events` | list | entries of door 1 |
 //! | `webhook_accepted` | sorted set | `tenant/id` of accepted events that wait for a worker; the score is when they were accepted |
-//! | `webhook_retries` | sorted set | delivery ids; the score is the due time or the end of the lease |
+//! | `webhook_retries` | sorted set | ids of waiting deliveries; the score is the due time |
+//! | `webhook_leased` | sorted set | ids of deliveries that a worker is making an attempt for; the score is the end of the lease |
 //! | `webhook_claims` | sorted set | claim ids; the score is the end of the lease |
 //! | `webhook_claim:<id>` | list | the items of one claim, dropped whole |
 //! | `webhook_routing` | hash | `tenant/id` of events that are being routed, with the claim that does it |
 //! | `webhook_dead_letters` | list | what could not be processed |
+//! | `webhook_memory` | string | `whole` while this Redis holds all that it was given; gone with everything else |
 //!
 //! Leases start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
 //! made the attempt.

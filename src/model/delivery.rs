@@ -145,7 +145,11 @@ pub struct Waiting {
     pub endpoint_id: i64,
     /// Attempts made so far.
     pub attempt_count: u32,
-    pub event: Arc<Event>,
+    pub event_type: Arc<str>,
+    /// When the next attempt is due.
+    pub next_retry_at: Timestamp,
+    /// `None` when the event's row is gone: then there is nothing to send any more.
+    pub event: Option<Arc<Event>>,
 }
 
 /// A delivery as lists show it.

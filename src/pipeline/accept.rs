@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::faults;
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventKey};
 use crate::ports::{BackendError, Door, Observe, Queue, Records};
@@ -65,7 +66,9 @@ async fn serve(mut waiting: mpsc::Receiver<Request>, records: Arc<dyn Records>, 
                 Ok(new) => {
                     let offered: Vec<(EventKey, Timestamp)> =
                         events.iter().zip(&new).filter(|(_, new)| **new).map(|(event, _)| (event.key.clone(), event.accepted_at)).collect();
+                    faults::crash_point("accepted");
                     answer(group, &new);
+                    faults::crash_point("answered");
                     offer(&*queue, &offered, &*observe).await;
                 }
                 Err(error) => refuse(group, error, &*observe),

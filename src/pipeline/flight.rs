@@ -99,8 +99,18 @@ pub(super) enum Report {
         event_type: Arc<str>,
         reason: String,
     },
-    /// Waiting deliveries that were on the schedule and wait no longer in the records.
-    NotWaiting(Vec<DeliveryId>),
+    /// Deliveries that were claimed and get no attempt now: they wait no longer in the records, or not yet.
+    NoAttempt {
+        not_waiting: Vec<DeliveryId>,
+        not_due: Vec<(DeliveryId, Timestamp)>,
+    },
+    /// An event that cannot be routed, with its reason; `accepted`: it is in the records.
+    SetAside {
+        claim: Arc<HeldClaim>,
+        key: EventKey,
+        accepted: bool,
+        letter: DeadLetter,
+    },
     /// Items of a claim that need no routing.
     Passed {
         claim: Arc<HeldClaim>,

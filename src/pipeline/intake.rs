@@ -14,8 +14,11 @@ use super::budget::Budget;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, HeldClaim, Origin, Report, Routing};
 use super::leases::Leases;
+use super::panics;
 use super::patience::{self, Patience};
 use super::sending::Sending;
+use crate::faults;
+use crate::model::dead_letter::DeadLetter;
 use crate::model::event::{Event, EventKey};
 use crate::ports::{BackendError, Claim, ClaimId, Known, Observe, Queue, Records, TakenOver};
 
@@ -56,6 +59,7 @@ impl Intake {
             match claim(max).await {
                 Ok(claimed) => {
                     patience.reset();
+                    faults::crash_point("claimed");
                     if let Some(claimed) = claimed
                         && route(claimed).await.is_none()
                     {
@@ -83,8 +87,10 @@ impl Intake {
     async fn admit(&self, claim: &ClaimId, keys: &[EventKey]) -> Option<Vec<Admission>> {
         let reserve = || self.queue.reserve(claim, keys);
         let ours = patience::until_it_works("reserving events", &*self.observe, &self.stop, reserve).await?;
+        faults::crash_point("reserved");
         let known = || self.records.known(keys);
         let known = patience::until_it_works("looking events up", &*self.observe, &self.stop, known).await?;
+        faults::crash_point("admitted");
         let admission = |(ours, known): (bool, Known)| if ours { Admission::Ours(known) } else { Admission::Elsewhere };
         Some(ours.into_iter().zip(known).map(admission).collect())
     }
@@ -92,14 +98,26 @@ impl Intake {
     /// Matches events and sends their deliveries on their way.
     async fn route(&self, claim: &Arc<HeldClaim>, events: Vec<Event>, accepted: bool) {
         let mut flights = Vec::with_capacity(events.len());
-        let mut unmatched = Vec::new();
+        let mut unsent = Vec::new();
         for event in events {
             let event = Arc::new(event);
-            let endpoints = self.catalog.read(|index| index.matching(&event.key.tenant, &event.event_type));
+            let matched = panics::caught(|| {
+                faults::panic_at("matching", &event.key.id);
+                let endpoints = self.catalog.read(|index| index.matching(&event.key.tenant, &event.event_type));
+                (Routing::new(Arc::clone(&event), accepted, Arc::clone(claim), &endpoints), endpoints)
+            });
+            let (routing, endpoints) = match matched {
+                Ok(matched) => matched,
+                Err(panic) => {
+                    let letter = DeadLetter::of_event(&event, format!("matching it made the worker panic: {panic}"), "panicked");
+                    tracing::error!(event_id = &*event.key.id, reason = letter.reason, "an event is set aside");
+                    unsent.push(Report::SetAside { claim: Arc::clone(claim), key: event.key.clone(), accepted, letter });
+                    continue;
+                }
+            };
             self.observe.triggered(&event.event_type, 1);
-            let routing = Routing::new(Arc::clone(&event), accepted, Arc::clone(claim), &endpoints);
             if endpoints.is_empty() {
-                unmatched.push(Report::Unmatched(routing));
+                unsent.push(Report::Unmatched(routing));
                 continue;
             }
             for (index, endpoint) in endpoints.into_iter().enumerate() {
@@ -110,7 +128,7 @@ impl Intake {
         }
         self.budget.take(flights.len());
         self.sending.offer(flights).await;
-        for report in unmatched {
+        for report in unsent {
             self.sending.report(report).await;
         }
     }

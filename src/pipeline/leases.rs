@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::model::delivery::DeliveryId;
 use crate::ports::ClaimId;
 
 #[derive(Default)]
-pub(super) struct Leases(Mutex<Held>);
+pub(super) struct Leases {
+    held: Mutex<Held>,
+    renew: Notify,
+}
 
 #[derive(Default)]
 struct Held {
@@ -17,7 +22,7 @@ struct Held {
 
 impl Leases {
     fn state(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn hold_claim(&self, id: &ClaimId) {
@@ -36,6 +41,15 @@ impl Leases {
         for delivery in deliveries {
             state.deliveries.remove(delivery);
         }
+    }
+
+    /// Has everything renewed at once.
+    pub(super) fn renew_now(&self) {
+        self.renew.notify_one();
+    }
+
+    pub(super) async fn asked_to_renew(&self) {
+        self.renew.notified().await;
     }
 
     pub(super) fn held(&self) -> (Vec<ClaimId>, Vec<DeliveryId>) {

@@ -14,11 +14,13 @@ use self::gather::{Gathered, Gatherer};
 use super::budget::Budget;
 use super::flight::Report;
 use super::leases::Leases;
-use super::patience;
+use super::patience::Patience;
 use super::settle::Settling;
+use crate::faults;
 use crate::model::clock;
 use crate::model::dead_letter::DeadLetter;
-use crate::ports::{BackendError, Batch, Observe, Records, Routed};
+use crate::model::delivery::{DeliveryState, Status};
+use crate::ports::{BackendError, Batch, Observe, Records, Routed, Step};
 
 /// What the recorder works with.
 pub(super) struct Recorder {
@@ -38,7 +40,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Runs until everything that reports is gone; `abort` gives up on records that are away.
     pub(super) async fn run(self, mut reports: mpsc::Receiver<Report>, abort: CancellationToken) {
-        let mut gatherer = Gatherer::new(self.hold, self.lease);
+        let mut gatherer = Gatherer::new(self.hold);
         let mut received = Vec::with_capacity(self.commit_batch);
         loop {
             let open = tokio::select! {
@@ -61,16 +63,16 @@ impl Recorder {
 
     /// False when it was given up.
     async fn commit(&self, mut gathered: Gathered, abort: &CancellationToken) -> bool {
-        self.leases.hold_deliveries(&gathered.held);
+        self.leases.hold_deliveries(&gathered.settling.settlement.leased);
         if !gathered.batch.is_empty() {
             let started = Instant::now();
-            let record = || self.write(&gathered.batch);
-            let Some(refused) = patience::until_it_works("recording", &*self.observe, abort, record).await else {
+            let Some(refused) = self.write_until_it_works(&mut gathered, abort).await else {
                 return false;
             };
             gathered.settling.settlement.dead.extend(refused);
             self.observe.committed(gathered.rows(), started.elapsed());
         }
+        faults::crash_point("recorded");
         self.budget.give_back(gathered.landed);
         for (event_type, delivered) in &gathered.settled {
             self.observe.settled(event_type, *delivered);
@@ -81,6 +83,26 @@ impl Recorder {
             tracing::warn!(%error, "an endpoint is disabled, and this process will know as soon as it can read it");
         }
         self.settlements.send(gathered.settling).await.is_ok()
+    }
+
+    /// `None` when it was given up.
+    async fn write_until_it_works(&self, gathered: &mut Gathered, abort: &CancellationToken) -> Option<Vec<DeadLetter>> {
+        let mut patience = Patience::new();
+        loop {
+            // Anew for each try: the records may be away for longer than a lease.
+            gathered.stamp(clock::after(clock::now(), self.lease));
+            match self.write(&gathered.batch).await {
+                Ok(refused) => {
+                    patience.reset();
+                    return Some(refused);
+                }
+                Err(error) => {
+                    if !patience.after(&error, "recording", &*self.observe, abort).await {
+                        return None;
+                    }
+                }
+            }
+        }
     }
 
     /// Commits a batch. One that is refused is written piece by piece, so that what is wrong with one event stays with that one;
@@ -98,31 +120,40 @@ impl Recorder {
         for routed in &batch.routed {
             let piece = Batch { routed: vec![routed.clone()], ..Batch::default() };
             match self.records.record(&piece).await {
-                Err(BackendError::Refused { source, .. }) => dead.push(refused(routed, &*source)),
+                Err(BackendError::Refused { source, .. }) => dead.push(self.set_aside(routed, &*source).await?),
                 other => other?,
             }
         }
         for step in &batch.steps {
             let piece = Batch { steps: vec![step.clone()], ..Batch::default() };
             match self.records.record(&piece).await {
-                Err(BackendError::Refused { source, .. }) => {
-                    tracing::error!(delivery_id = %step.state.id, error = %source, "this step of a delivery cannot be recorded: it will be made again");
-                }
+                Err(BackendError::Refused { source, .. }) => self.stop(step, &*source).await?,
                 other => other?,
             }
         }
-        let disabled = Batch { disabled: batch.disabled.clone(), ..Batch::default() };
-        if !disabled.is_empty() {
-            self.records.record(&disabled).await?;
+        let rest = Batch { disabled: batch.disabled.clone(), set_aside: batch.set_aside.clone(), ..Batch::default() };
+        if !rest.is_empty() {
+            self.records.record(&rest).await?;
         }
         Ok(dead)
     }
-}
 
-fn refused(routed: &Routed, source: &(dyn std::error::Error + Send + Sync)) -> DeadLetter {
-    // The body has no tenant, and requeued without one it would become somebody else's event. Tenants need no escaping.
-    let mut entry = routed.event.body.to_vec();
-    entry.pop();
-    entry.extend_from_slice(format!(",\"tenant\":\"{}\"}}", routed.event.key.tenant).as_bytes());
-    DeadLetter { reason: format!("cannot be recorded: {source}"), class: "refused", at: clock::now(), entry: entry.into() }
+    /// An event that cannot be recorded: one that was accepted is marked, or the sweep would bring it back for ever.
+    async fn set_aside(&self, routed: &Routed, source: &(dyn std::error::Error + Send + Sync)) -> Result<DeadLetter, BackendError> {
+        let letter = DeadLetter::of_event(&routed.event, format!("cannot be recorded: {source}"), "refused");
+        if routed.accepted {
+            let set_aside = vec![(routed.event.key.clone(), letter.reason.clone())];
+            self.records.record(&Batch { set_aside, ..Batch::default() }).await?;
+        }
+        Ok(letter)
+    }
+
+    /// A step that cannot be recorded: the delivery ends, for otherwise its attempt would be made again and again.
+    async fn stop(&self, step: &Step, source: &(dyn std::error::Error + Send + Sync)) -> Result<(), BackendError> {
+        tracing::error!(delivery_id = %step.state.id, error = %source, "a step of a delivery cannot be recorded: the delivery has failed");
+        let reason = Some(format!("the outcome of an attempt cannot be recorded: {source}"));
+        let state = DeliveryState { status: Status::Failed, last: None, reason, next_retry_at: None, ..step.state.clone() };
+        let steps = vec![Step { after_attempts: step.after_attempts, state }];
+        self.records.record(&Batch { steps, ..Batch::default() }).await
+    }
 }

@@ -14,6 +14,7 @@ use super::lanes::{Lanes, Start};
 use super::patience;
 use super::retry;
 use crate::config::RetrySettings;
+use crate::faults;
 use crate::model::clock;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
@@ -47,6 +48,7 @@ impl Sending {
         while let Some((flight, target)) = next {
             let endpoint_id = flight.endpoint.id;
             let landing = self.attempt(&flight, &target).await;
+            faults::crash_point("sent");
             next = self.lanes.finish(endpoint_id);
             self.report(Report::Landed { flight, landing }).await;
         }
@@ -55,7 +57,11 @@ impl Sending {
     async fn attempt(&self, flight: &Flight, target: &Target) -> Landing {
         let number = flight.attempts_before + 1;
         // A panic in one request is our trouble with that one alone.
-        let sending = AssertUnwindSafe(self.sender.send(target, flight.id, &flight.event, number)).catch_unwind();
+        let sending = AssertUnwindSafe(async {
+            faults::panic_at("sending", &flight.event.key.id);
+            self.sender.send(target, flight.id, &flight.event, number).await
+        })
+        .catch_unwind();
         let attempt = tokio::select! {
             biased;
             () = self.abort.cancelled() => return Landing::Parked { until: clock::now() },

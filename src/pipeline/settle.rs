@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::leases::Leases;
 use super::patience;
+use crate::faults;
 use crate::model::delivery::DeliveryId;
 use crate::ports::{Observe, Queue, Settlement};
 
@@ -44,6 +45,7 @@ impl Settler {
                     }
                 }
                 () = sleep_until(renew_at) => {}
+                () = self.leases.asked_to_renew() => renew_at = Instant::now(),
             }
             if Instant::now() >= renew_at {
                 self.renew(&abort).await;
@@ -64,6 +66,7 @@ impl Settler {
         if !all.settlement.is_empty() && patience::until_it_works("settling", &*self.observe, abort, settle).await.is_none() {
             return false;
         }
+        faults::crash_point("settled");
         for letter in &all.settlement.dead {
             self.observe.dead_letter(letter.class);
         }

@@ -1,59 +1,97 @@
 //! Puts back what a crash or a lost Redis left behind. Safe on every replica at once: each step passes over what is there.
 
+mod pages;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::pages::{Pace, Pages};
 use super::intake::Intake;
 use super::patience::{self, Patience};
+use crate::faults;
 use crate::model::clock::{self, Timestamp};
-use crate::model::delivery::DeliveryId;
-use crate::ports::BackendError;
+use crate::ports::{BackendError, Memory};
 
-/// Rows that one page of the sweep takes.
-const PAGE: usize = 1000;
 /// Claims that are taken over at once.
 const TAKE_OVER: usize = 2;
-/// Pages of overdue deliveries that one sweep looks at where nothing is missing.
-const PAGES: usize = 10;
 /// What is younger than this is on its way in the ordinary manner.
 const AGE: Duration = Duration::from_secs(5);
+/// How often it is asked whether the queue lost its memory.
+const ASK: Duration = Duration::from_secs(1);
+/// How long the others have for leasing anew what they hold, before everything else is put back.
+const OTHERS: Duration = Duration::from_millis(2500);
 
-/// Sweeps every `interval`, until `stop`.
-pub(super) async fn run(intake: Arc<Intake>, interval: Duration, stop: CancellationToken) {
+/// Takes over claims of workers that are gone, every `interval`, until `stop`.
+pub(super) async fn take_over(intake: Arc<Intake>, interval: Duration, stop: CancellationToken) {
     let mut patience = Patience::new();
-    let mut from = None;
     loop {
-        match sweep(&intake, &mut from).await {
-            Ok(()) => {
-                patience.reset();
-                tokio::select! {
-                    // Replicas that started together do not sweep together.
-                    () = tokio::time::sleep(patience::jittered(interval, 0.3)) => {}
-                    () = stop.cancelled() => return,
-                }
-            }
-            Err(error) => {
-                if !patience.after(&error, "sweeping", &*intake.observe, &stop).await {
-                    return;
-                }
-            }
+        let wait = match take_over_expired(&intake).await {
+            // Replicas that started together do not look together.
+            Ok(()) => Ok(patience::jittered(interval, 0.3)),
+            Err(error) => Err(error),
+        };
+        if !go_on(&mut patience, wait, "taking over claims", &intake, &stop).await {
+            return;
         }
     }
 }
 
-/// `from` is where the last sweep of overdue deliveries ended.
-async fn sweep(intake: &Intake, from: &mut Option<(Timestamp, DeliveryId)>) -> Result<(), BackendError> {
-    take_over(intake).await?;
-    let before = clock::now() - AGE;
-    let events = offer_unrouted(intake, before).await?;
-    let deliveries = schedule_overdue(intake, before, from).await?;
-    intake.observe.swept(events, deliveries);
-    Ok(())
+/// Looks for what is missing in the queue, every `interval`, until `stop`.
+pub(super) async fn look(intake: Arc<Intake>, interval: Duration, stop: CancellationToken) {
+    let (mut patience, mut pages) = (Patience::new(), Pages::default());
+    loop {
+        let wait = match pages.look_through(&intake, clock::now() - AGE, Pace::Gentle, &stop).await {
+            Ok(found) => {
+                intake.observe.swept(found.events, found.deliveries);
+                Ok(patience::jittered(interval, 0.3))
+            }
+            Err(error) => Err(error),
+        };
+        if !go_on(&mut patience, wait, "sweeping", &intake, &stop).await {
+            return;
+        }
+    }
 }
 
-async fn take_over(intake: &Intake) -> Result<(), BackendError> {
+/// Puts everything back when the queue lost its memory, until `stop`.
+pub(super) async fn restore(intake: Arc<Intake>, stop: CancellationToken) {
+    let mut patience = Patience::new();
+    loop {
+        let wait = restore_lost(&intake, &stop).await.map(|()| ASK);
+        if !go_on(&mut patience, wait, "asking whether the queue lost its memory", &intake, &stop).await {
+            return;
+        }
+    }
+}
+
+/// Waits until the next round. Answers whether there is one.
+async fn go_on(
+    patience: &mut Patience,
+    wait: Result<Duration, BackendError>,
+    what: &str,
+    intake: &Intake,
+    stop: &CancellationToken,
+) -> bool {
+    match wait {
+        Ok(wait) => {
+            patience.reset();
+            rest(wait, stop).await
+        }
+        Err(error) => patience.after(&error, what, &*intake.observe, stop).await,
+    }
+}
+
+/// False when it is time to stop.
+async fn rest(wait: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => true,
+        () = stop.cancelled() => false,
+    }
+}
+
+async fn take_over_expired(intake: &Intake) -> Result<(), BackendError> {
     loop {
         if intake.room().await.is_none() {
             return Ok(());
@@ -66,6 +104,7 @@ async fn take_over(intake: &Intake) -> Result<(), BackendError> {
         for claim in &taken {
             intake.leases.hold_claim(claim.id());
         }
+        faults::crash_point("taken_over");
         intake.observe.taken_over(taken.len() as u64);
         tracing::info!(claims = taken.len(), "claims of a worker that is gone were taken over");
         for claim in taken {
@@ -77,33 +116,22 @@ async fn take_over(intake: &Intake) -> Result<(), BackendError> {
     }
 }
 
-/// Page by page, oldest first, up to the first page of which all is on offer: what comes after it was offered later.
-async fn offer_unrouted(intake: &Intake, before: Timestamp) -> Result<u64, BackendError> {
-    let (mut offered, mut from) = (0, None);
-    loop {
-        let page = intake.records.unrouted(before, from.as_ref(), PAGE).await?;
-        let new = if page.is_empty() { 0 } else { intake.queue.offer(&page).await? };
-        offered += new;
-        if new == 0 || page.len() < PAGE {
-            return Ok(offered);
-        }
-        from = page.into_iter().next_back().map(|(key, at)| (at, key));
+async fn restore_lost(intake: &Intake, stop: &CancellationToken) -> Result<(), BackendError> {
+    let memory = intake.queue.memory().await?;
+    if memory == Memory::Whole {
+        return Ok(());
     }
-}
-
-/// Goes through all of them in the course of several sweeps. What waits for a slow endpoint's turn is overdue and on the schedule, and
-/// may be more than one sweep can look at.
-async fn schedule_overdue(intake: &Intake, before: Timestamp, from: &mut Option<(Timestamp, DeliveryId)>) -> Result<u64, BackendError> {
-    let (mut scheduled, mut complete) = (0, 0);
-    while complete < PAGES {
-        let page = intake.records.overdue(before, *from, PAGE).await?;
-        let new = if page.is_empty() { 0 } else { intake.queue.schedule_missing(&page).await? };
-        scheduled += new;
-        complete += usize::from(new == 0);
-        *from = if page.len() < PAGE { None } else { page.last().map(|(id, at)| (*at, *id)) };
-        if from.is_none() {
-            break;
-        }
+    // What this process makes an attempt for must not look as if it waited.
+    intake.leases.renew_now();
+    if memory == Memory::Restoring || !rest(OTHERS, stop).await {
+        return Ok(());
     }
-    Ok(scheduled)
+    let found = Pages::default().look_through(intake, Timestamp::MAX_UTC, Pace::Full, stop).await?;
+    if stop.is_cancelled() {
+        return Ok(());
+    }
+    intake.queue.restored().await?;
+    intake.observe.swept(found.events, found.deliveries);
+    tracing::info!(events = found.events, deliveries = found.deliveries, "the queue was empty: what the records hold was put back");
+    Ok(())
 }

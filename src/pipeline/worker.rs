@@ -110,7 +110,9 @@ impl Worker {
         intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
-        intakes.spawn(watched(sweep::run(intake, parts.sweep_interval, stop.clone()), &failed));
+        intakes.spawn(watched(sweep::take_over(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
+        intakes.spawn(watched(sweep::look(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
+        intakes.spawn(watched(sweep::restore(intake, stop.clone()), &failed));
         intakes.spawn(watched(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()), &failed));
         Self { sending, intakes, requests, writers, stop, failed, abort, abort_writers }
     }

@@ -13,9 +13,11 @@ use crate::harness::{LONG, eventually};
 for_both_backends! {
     due_deliveries_are_leased_oldest_first_and_up_to_max
     next_is_when_another_becomes_due_and_none_when_nothing_waits
-    a_delivery_that_is_not_settled_within_its_lease_becomes_due_again
+    a_delivery_that_is_not_settled_within_its_lease_is_leased_anew_and_told_from_a_due_one
     a_renewed_delivery_does_not_become_due
-    a_delivery_settled_for_the_end_of_a_lease_can_be_renewed
+    a_settled_time_ends_a_lease
+    a_delivery_that_is_settled_as_leased_is_not_due_until_its_lease_runs_out
+    renewing_a_delivery_that_the_queue_knows_nothing_of_leases_it
     a_delivery_on_the_schedule_keeps_its_time_when_it_is_missing_no_more
     a_settled_time_replaces_an_earlier_one
     many_callers_lease_each_delivery_once
@@ -49,16 +51,58 @@ async fn next_is_when_another_becomes_due_and_none_when_nothing_waits(stand: Sta
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20)), (ids[2], far)]).await;
     assert_eq!(claim(&stand, 1).await.next, Some(at(20)));
     stand.settle(Settlement { unscheduled: vec![ids[0], ids[1]], ..Settlement::default() }).await;
-    assert_eq!(claim(&stand, 9).await, Due { ids: vec![], next: Some(far) });
+    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() });
 }
 
-async fn a_delivery_that_is_not_settled_within_its_lease_becomes_due_again(stand: Stand) {
+/// The first deliveries whose lease ran out.
+async fn lapsed(stand: &Stand) -> Vec<DeliveryId> {
+    eventually(LONG, async || {
+        let due = claim(stand, 9).await;
+        assert_eq!(due.ids, []);
+        Some(due.lapsed).filter(|ids| !ids.is_empty())
+    })
+    .await
+}
+
+async fn a_delivery_that_is_not_settled_within_its_lease_is_leased_anew_and_told_from_a_due_one(stand: Stand) {
     let ids = ids(2);
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20))]).await;
-    assert_eq!(claim(&stand, 9).await.ids, ids);
+    assert_eq!(claim(&stand, 9).await, Due { ids: ids.clone(), lapsed: vec![], next: claim(&stand, 9).await.next });
     stand.settle(Settlement { unscheduled: vec![ids[1]], ..Settlement::default() }).await;
-    let again = eventually(LONG, async || Some(claim(&stand, 9).await.ids).filter(|ids| !ids.is_empty())).await;
-    assert_eq!(again, [ids[0]]);
+    assert_eq!(lapsed(&stand).await, [ids[0]]);
+    assert_eq!(lapsed(&stand).await, [ids[0]], "again and again");
+}
+
+async fn a_settled_time_ends_a_lease(stand: Stand) {
+    let (ids, far) = (ids(2), far());
+    schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20))]).await;
+    assert_eq!(claim(&stand, 9).await.ids, ids);
+    schedule(&stand, &[(ids[0], far)]).await;
+    assert_eq!(lapsed(&stand).await, [ids[1]]);
+    stand.settle(Settlement { unscheduled: vec![ids[1]], ..Settlement::default() }).await;
+    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() });
+}
+
+async fn a_delivery_that_is_settled_as_leased_is_not_due_until_its_lease_runs_out(stand: Stand) {
+    let ids = ids(2);
+    schedule(&stand, &[(ids[0], at(10))]).await;
+    stand.settle(Settlement { leased: ids.clone(), ..Settlement::default() }).await;
+    assert_eq!(claim(&stand, 9).await.ids, []);
+    assert_eq!(stand.queue.schedule_missing(&[(ids[0], at(1)), (ids[1], at(1))]).await.expect("scheduled"), 0);
+    let mut both = lapsed(&stand).await;
+    both.sort();
+    assert_eq!(both, ids);
+    assert_eq!(stand.queue.depth().await.expect("depth").deliveries, 2);
+}
+
+async fn renewing_a_delivery_that_the_queue_knows_nothing_of_leases_it(stand: Stand) {
+    let (ids, far) = (ids(2), far());
+    schedule(&stand, &[(ids[1], far)]).await;
+    stand.queue.renew(&[], &ids).await.expect("renewed");
+    assert_eq!(stand.queue.schedule_missing(&[(ids[0], at(1))]).await.expect("scheduled"), 0);
+    assert_eq!(lapsed(&stand).await, [ids[0]]);
+    stand.settle(Settlement { unscheduled: vec![ids[0]], ..Settlement::default() }).await;
+    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() }, "what is on the schedule stays there");
 }
 
 async fn a_renewed_delivery_does_not_become_due(stand: Stand) {
@@ -67,23 +111,10 @@ async fn a_renewed_delivery_does_not_become_due(stand: Stand) {
     assert_eq!(claim(&stand, 9).await.ids, ids);
     let again = eventually(LONG, async || {
         stand.queue.renew(&[], &ids[..1]).await.expect("renewed");
-        Some(claim(&stand, 9).await.ids).filter(|ids| !ids.is_empty())
+        Some(claim(&stand, 9).await.lapsed).filter(|ids| !ids.is_empty())
     })
     .await;
     assert_eq!(again, [ids[1]], "the lease is {LEASE:?}");
-}
-
-/// As deliveries are that go on after their event was recorded.
-async fn a_delivery_settled_for_the_end_of_a_lease_can_be_renewed(stand: Stand) {
-    let ids = ids(2);
-    let lease_end = clock::after(clock::now(), LEASE);
-    schedule(&stand, &[(ids[0], lease_end), (ids[1], lease_end)]).await;
-    let due = eventually(LONG, async || {
-        stand.queue.renew(&[], &ids[..1]).await.expect("renewed");
-        Some(claim(&stand, 9).await.ids).filter(|ids| !ids.is_empty())
-    })
-    .await;
-    assert_eq!(due, [ids[1]]);
 }
 
 async fn a_delivery_on_the_schedule_keeps_its_time_when_it_is_missing_no_more(stand: Stand) {
@@ -101,7 +132,7 @@ async fn a_settled_time_replaces_an_earlier_one(stand: Stand) {
     schedule(&stand, &[(ids[0], at(1))]).await;
     assert_eq!(claim(&stand, 9).await.ids, ids);
     schedule(&stand, &[(ids[0], far)]).await;
-    assert_eq!(claim(&stand, 9).await, Due { ids: vec![], next: Some(far) });
+    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() });
     assert_eq!(stand.queue.depth().await.expect("depth").deliveries, 1);
 }
 

@@ -25,7 +25,7 @@ async fn depth(stand: &Stand) -> Depth {
 
 async fn a_settlement_does_all_that_it_says(stand: Stand) {
     stand.offer(&["a", "b"]).await;
-    let (done, other, ids) = (stand.claim(1).await, stand.claim(1).await, ids(3));
+    let (done, other, ids) = (stand.claim(1).await, stand.claim(1).await, ids(4));
     stand.queue.reserve(&other.id, &[key("x")]).await.expect("reserved");
     stand.settle(Settlement { scheduled: vec![(ids[0], at(1))], ..Settlement::default() }).await;
     let settlement = Settlement {
@@ -33,11 +33,12 @@ async fn a_settlement_does_all_that_it_says(stand: Stand) {
         released: vec![key("x")],
         scheduled: vec![(ids[1], at(2)), (ids[2], at(3))],
         unscheduled: vec![ids[0]],
+        leased: vec![ids[3]],
         dead: vec![dead(b"\xff"), dead(b"nonsense")],
     };
     stand.settle(settlement).await;
-    assert_eq!(depth(&stand).await, Depth { events: 0, deliveries: 2, dead_letters: 2 });
-    assert_eq!(stand.queue.claim_due(9).await.expect("claimed").ids, ids[1..]);
+    assert_eq!(depth(&stand).await, Depth { events: 0, deliveries: 3, dead_letters: 2 });
+    assert_eq!(stand.queue.claim_due(9).await.expect("claimed").ids, ids[1..3]);
     stand.offer(&["c"]).await;
     let third = stand.claim(1).await;
     assert_eq!(stand.queue.reserve(&third.id, &[key("x")]).await.expect("reserved"), [true]);

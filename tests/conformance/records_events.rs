@@ -1,7 +1,8 @@
 //! Events in the records: `accept`, `known`, `load_accepted`, `unrouted`, and what `record` does with an event.
 
 use posthaste::model::delivery::Status;
-use posthaste::ports::{Batch, Known, Routed};
+use posthaste::model::event::Event;
+use posthaste::ports::{Accepted, Batch, Known, Routed};
 
 use super::fixtures::{Stand, at, event, event_of, key, keys, state};
 use super::for_both_backends;
@@ -11,6 +12,8 @@ for_both_backends! {
     the_same_id_of_another_tenant_is_another_event
     what_is_known_of_events_comes_in_order
     accepted_events_are_loaded_byte_for_byte
+    data_that_is_too_large_is_left_where_it_is
+    an_event_that_is_set_aside_is_neither_loaded_nor_unrouted_until_it_is_routed_after_all
     unrouted_events_come_oldest_first_before_a_time_and_after_another
     an_event_without_deliveries_is_routed
     an_event_that_somebody_else_routed_is_left_as_it_was_and_the_rest_is_written
@@ -22,7 +25,7 @@ async fn accepting_tells_which_events_were_new_and_leaves_the_others_as_they_are
     assert_eq!(accepted, [true, true]);
     let again = stand.records.accept(&[event("c", 9), event("a", 9), event("c", 10)]).await.expect("accepted");
     assert_eq!(again, [true, false, false]);
-    let loaded = stand.records.load_accepted(&keys(&["a", "c"])).await.expect("loaded");
+    let loaded = load(&stand, &["a", "c"]).await;
     let mut times: Vec<_> = loaded.iter().map(|event| (&*event.key.id, event.accepted_at)).collect();
     times.sort();
     assert_eq!(times, [("a", at(1)), ("c", at(9))]);
@@ -46,8 +49,39 @@ async fn accepted_events_are_loaded_byte_for_byte(stand: Stand) {
     let (kept, routed) = (event("a", 1), event("b", 2));
     stand.records.accept(&[kept.clone(), routed.clone()]).await.expect("accepted");
     stand.route(&routed, vec![]).await;
-    let loaded = stand.records.load_accepted(&keys(&["a", "b", "x"])).await.expect("loaded");
-    assert_eq!(loaded, [(*kept).clone()]);
+    assert_eq!(load(&stand, &["a", "b", "x"]).await, [(*kept).clone()]);
+}
+
+async fn load(stand: &Stand, ids: &[&str]) -> Vec<Event> {
+    let loaded = stand.records.load_accepted(&keys(ids), 1000).await.expect("loaded");
+    let event = |accepted| match accepted {
+        Accepted::Event(event) => Some(event),
+        Accepted::TooLarge { .. } => None,
+    };
+    loaded.into_iter().filter_map(event).collect()
+}
+
+async fn data_that_is_too_large_is_left_where_it_is(stand: Stand) {
+    let kept = event("a", 1);
+    stand.records.accept(std::slice::from_ref(&kept)).await.expect("accepted");
+    let bytes = kept.data().len();
+    assert_eq!(stand.records.load_accepted(&keys(&["a"]), bytes).await.expect("loaded"), [Accepted::Event((*kept).clone())]);
+    let loaded = stand.records.load_accepted(&keys(&["a"]), bytes - 1).await.expect("loaded");
+    assert_eq!(loaded, [Accepted::TooLarge { key: key("a"), event_type: kept.event_type.clone(), bytes: bytes as u64 }]);
+}
+
+async fn an_event_that_is_set_aside_is_neither_loaded_nor_unrouted_until_it_is_routed_after_all(stand: Stand) {
+    let (aside, other, routed) = (event("a", 1), event("b", 2), event("c", 3));
+    stand.records.accept(&[aside.clone(), other.clone(), routed.clone()]).await.expect("accepted");
+    stand.route(&routed, vec![]).await;
+    let set_aside = ["a", "c"].map(|id| (key(id), "it cannot be".to_owned())).to_vec();
+    stand.records.record(&Batch { set_aside, ..Batch::default() }).await.expect("recorded");
+    assert_eq!(stand.records.known(&keys(&["a", "b", "c"])).await.expect("known"), [Known::SetAside, Known::Accepted, Known::Routed]);
+    assert_eq!(load(&stand, &["a", "b", "c"]).await, [(*other).clone()]);
+    assert_eq!(stand.records.unrouted(at(99), None, 9).await.expect("read"), [(key("b"), at(2))]);
+    let again = Routed { event: aside, accepted: true, deliveries: vec![] };
+    stand.records.record(&Batch { routed: vec![again], ..Batch::default() }).await.expect("recorded");
+    assert_eq!(stand.records.known(&keys(&["a"])).await.expect("known"), [Known::Routed]);
 }
 
 async fn unrouted_events_come_oldest_first_before_a_time_and_after_another(stand: Stand) {

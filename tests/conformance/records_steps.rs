@@ -31,7 +31,11 @@ async fn waiting_deliveries_are_loaded_with_their_events(stand: Stand) {
     waiting.sort_by_key(|waiting| waiting.id);
     assert_eq!(waiting.len(), 2);
     for (waiting, (event, attempts)) in waiting.iter().zip([(&events[0], 0), (&events[1], 2)]) {
-        assert_eq!((&waiting.event, waiting.attempt_count, waiting.endpoint_id), (event, attempts, endpoint));
+        assert_eq!((waiting.event.as_ref(), waiting.attempt_count, waiting.endpoint_id), (Some(event), attempts, endpoint));
+        assert_eq!(
+            (&waiting.event_type, waiting.next_retry_at),
+            (&event.event_type, clock::after(event.accepted_at, Duration::from_secs(10)))
+        );
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use posthaste::model::clock;
-use posthaste::ports::{Settlement, TakenOver};
+use posthaste::ports::{Memory, Settlement, TakenOver};
 
 use super::backends::{self, Production};
-use super::fixtures::{NO_WAIT, SHORT};
+use super::fixtures::{LEASE, NO_WAIT, SHORT, at, ids};
 use crate::harness::{LONG, eventually};
 
 async fn push(production: &Production, entries: &[&str]) {
@@ -74,6 +74,43 @@ async fn entries_of_a_dead_worker_are_taken_over_until_they_are_settled() {
     production.stand.settle(Settlement { claims: vec![taken.id], ..Settlement::default() }).await;
     tokio::time::sleep(super::fixtures::LEASE * 2).await;
     assert!(queue.take_over(9).await.unwrap().is_empty());
+}
+
+async fn forget(production: &Production, pattern: &str) {
+    let mut connection = crate::harness::redis::connect(&production.redis_url).await.expect("Redis runs");
+    let pattern = format!("{}{pattern}", production.prefix);
+    let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.expect("Redis runs");
+    redis::cmd("DEL").arg(keys).query_async::<()>(&mut connection).await.expect("Redis runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_lost_its_memory_asks_one_caller_to_restore_it() {
+    let production = backends::production().await;
+    let queue = &production.stand.queue;
+    assert_eq!(queue.memory().await.unwrap(), Memory::Lost);
+    assert_eq!(queue.memory().await.unwrap(), Memory::Restoring);
+    queue.restored().await.unwrap();
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(queue.memory().await.unwrap(), Memory::Whole, "for longer than a lease");
+    forget(&production, "*").await;
+    assert_eq!(queue.memory().await.unwrap(), Memory::Lost);
+    forget(&production, "*").await;
+    queue.restored().await.unwrap();
+    assert_eq!(queue.memory().await.unwrap(), Memory::Lost, "it was lost once more before it was restored");
+    eventually(LONG, async || (queue.memory().await.unwrap() == Memory::Lost).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_put_on_the_schedule_while_its_attempt_runs_is_not_due() {
+    let production = backends::production().await;
+    let (queue, ids) = (&production.stand.queue, ids(1));
+    production.stand.settle(Settlement { scheduled: vec![(ids[0], at(1))], ..Settlement::default() }).await;
+    assert_eq!(queue.claim_due(9).await.unwrap().ids, ids);
+    let mut connection = crate::harness::redis::connect(&production.redis_url).await.expect("Redis runs");
+    let key = format!("{}webhook_retries", production.prefix);
+    redis::cmd("ZADD").arg(&key).arg(1).arg(ids[0].to_string()).query_async::<()>(&mut connection).await.expect("Redis runs");
+    assert_eq!(queue.claim_due(9).await.unwrap().ids, []);
+    assert_eq!(eventually(LONG, async || Some(queue.claim_due(9).await.unwrap().lapsed).filter(|ids| !ids.is_empty())).await, ids);
 }
 
 #[tokio::test(flavor = "multi_thread")]

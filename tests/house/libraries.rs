@@ -3,7 +3,8 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 10] = [
+    ("fail", &["src/faults"]),
     ("reqwest", &["src/sender", "src/cli"]),
     ("redis", &["src/backends/redis"]),
     ("diesel", &["src/backends/postgres", "src/backends/sqlite"]),

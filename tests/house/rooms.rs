@@ -3,15 +3,16 @@
 use super::sources::{Source, sources};
 
 /// Each room with the rooms that it may use; `app` may use every room.
-const ROOMS: [(&str, &[&str]); 12] = [
-    ("main", &["app", "cli", "config", "telemetry"]),
+const ROOMS: [(&str, &[&str]); 13] = [
+    ("main", &["app", "cli", "config", "telemetry", "faults"]),
     ("lib", &[]),
     ("config", &["model"]),
     ("model", &[]),
     ("ports", &["model"]),
-    ("pipeline", &["model", "ports", "sender", "config"]),
+    ("pipeline", &["model", "ports", "sender", "config", "faults"]),
     ("sender", &["model", "config"]),
-    ("backends", &["model", "ports", "config"]),
+    ("backends", &["model", "ports", "config", "faults"]),
+    ("faults", &[]),
     ("api", &["model", "ports"]),
     ("cli", &["model"]),
     ("demo", &["model", "ports"]),

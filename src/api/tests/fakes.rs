@@ -12,7 +12,9 @@ use crate::model::event::{Event, EventKey};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
-use crate::ports::{BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Known, Observe, PartHealth, Readiness, Records};
+use crate::ports::{
+    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Known, Observe, PartHealth, Readiness, Records,
+};
 
 pub(super) fn away() -> BackendError {
     BackendError::Unavailable { backend: "postgres", address: "db.internal:5432".into(), source: "password hunter2".into() }
@@ -121,7 +123,7 @@ impl Records for FakeRecords {
     async fn known(&self, _: &[EventKey]) -> Result<Vec<Known>, BackendError> {
         refused()
     }
-    async fn load_accepted(&self, _: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+    async fn load_accepted(&self, _: &[EventKey], _: usize) -> Result<Vec<Accepted>, BackendError> {
         refused()
     }
     async fn load_waiting(&self, _: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError> {

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use diesel::sql_types::{Array, BigInt, Bool, Double, Json, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Double, Integer, Json, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::Postgres;
 use super::statement::{RawJson, statement};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
-use crate::ports::{BackendError, Known};
+use crate::ports::{Accepted, BackendError, Known};
 
 statement! {
     InsertAccepted<'a> {
@@ -31,20 +31,23 @@ statement! {
     FindKnown<'a> {
         tenant: Vec<&'a str> => Array<Text>,
         id: Vec<&'a str> => Array<Text>,
-    } -> Nullable<Bool> =
-        "SELECT CASE WHEN e.id IS NOT NULL THEN e.routed_at IS NOT NULL END \
+    } -> Nullable<Text> =
+        "SELECT CASE WHEN e.routed_at IS NOT NULL THEN 'routed' WHEN e.set_aside IS NOT NULL THEN 'set aside' \
+         WHEN e.id IS NOT NULL THEN 'accepted' END \
          FROM unnest(?, ?) WITH ORDINALITY AS v (tenant, id, place) \
          LEFT JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id ORDER BY v.place"
 }
 
 statement! {
     LoadAccepted<'a> {
+        max_bytes: i32 => Integer,
         tenant: Vec<&'a str> => Array<Text>,
         id: Vec<&'a str> => Array<Text>,
-    } -> (Text, Text, Text, Text, Text, Text, Double, Timestamptz) =
-        "SELECT e.tenant, e.id, e.event_type, e.data::text, e.source, e.version, e.\"timestamp\", e.created_at \
+    } -> (Text, Text, Text, Nullable<Text>, Integer, Text, Text, Double, Timestamptz) =
+        "SELECT e.tenant, e.id, e.event_type, CASE WHEN octet_length(e.data::text) <= ? THEN e.data::text END, \
+         octet_length(e.data::text), e.source, e.version, e.\"timestamp\", e.created_at \
          FROM unnest(?, ?) AS v (tenant, id) JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id \
-         WHERE e.routed_at IS NULL"
+         WHERE e.routed_at IS NULL AND e.set_aside IS NULL"
 }
 
 statement! {
@@ -55,7 +58,7 @@ statement! {
         from_id: &'a str => Text,
         max: i64 => BigInt,
     } -> (Text, Text, Timestamptz) =
-        "SELECT tenant, id, created_at FROM webhook_events WHERE routed_at IS NULL AND created_at < ? \
+        "SELECT tenant, id, created_at FROM webhook_events WHERE routed_at IS NULL AND set_aside IS NULL AND created_at < ? \
          AND (created_at, tenant, id) > (?, ?, ?) ORDER BY created_at, tenant, id LIMIT ?"
 }
 
@@ -73,6 +76,21 @@ pub(super) fn event_of(row: EventRow) -> Event {
         timestamp,
         accepted_at,
     })
+}
+
+/// The same, with the length of the data, which is left out where it is too long.
+type AcceptedRow = (String, String, String, Option<String>, i32, String, String, f64, Timestamp);
+
+fn accepted_of(row: AcceptedRow) -> Accepted {
+    let (tenant, id, event_type, data, bytes, source, version, timestamp, accepted_at) = row;
+    match data {
+        Some(data) => Accepted::Event(event_of((tenant, id, event_type, data, source, version, timestamp, accepted_at))),
+        None => Accepted::TooLarge {
+            key: EventKey { tenant: intern_tenant(&tenant), id: id.into() },
+            event_type: event_type.into(),
+            bytes: u64::try_from(bytes).unwrap_or(0),
+        },
+    }
 }
 
 fn tenants(keys: &[EventKey]) -> Vec<&str> {
@@ -113,23 +131,25 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let statement = FindKnown { tenant: tenants(keys), id: ids(keys) };
-        let found: Vec<Option<bool>> = self.within(statement.load(&mut *connection)).await?;
-        let known = |routed| match routed {
+        let found: Vec<Option<String>> = self.within(statement.load(&mut *connection)).await?;
+        let known = |state: Option<String>| match state.as_deref() {
             None => Known::No,
-            Some(false) => Known::Accepted,
-            Some(true) => Known::Routed,
+            Some("routed") => Known::Routed,
+            Some("set aside") => Known::SetAside,
+            Some(_) => Known::Accepted,
         };
         Ok(found.into_iter().map(known).collect())
     }
 
-    pub(super) async fn accepted_events(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+    pub(super) async fn accepted_events(&self, keys: &[EventKey], max_bytes: usize) -> Result<Vec<Accepted>, BackendError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         let mut connection = self.pooled().await?;
-        let statement = LoadAccepted { tenant: tenants(keys), id: ids(keys) };
-        let rows: Vec<EventRow> = self.within(statement.load(&mut *connection)).await?;
-        Ok(rows.into_iter().map(event_of).collect())
+        let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let statement = LoadAccepted { max_bytes, tenant: tenants(keys), id: ids(keys) };
+        let rows: Vec<AcceptedRow> = self.within(statement.load(&mut *connection)).await?;
+        Ok(rows.into_iter().map(accepted_of).collect())
     }
 
     pub(super) async fn unrouted_events(

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::errors::{failure, is_conflict, unavailable};
 use super::{Postgres, write};
+use crate::model::event::EventKey;
 use crate::ports::{BackendError, Batch, Routed, Step};
 
 /// A batch, or a half of one.
@@ -15,28 +16,37 @@ struct Part<'a> {
     routed: &'a [Routed],
     steps: &'a [Step],
     disabled: &'a [(i64, String)],
+    set_aside: &'a [(EventKey, String)],
 }
 
 impl Part<'_> {
     fn len(self) -> usize {
-        self.routed.len() + self.steps.len() + self.disabled.len()
+        self.routed.len() + self.steps.len() + self.disabled.len() + self.set_aside.len()
     }
 
     fn halves(self) -> [Self; 2] {
-        let half = self.len() / 2;
-        let routed = half.min(self.routed.len());
-        let steps = (half - routed).min(self.steps.len());
-        let (routed, steps, disabled) =
-            (self.routed.split_at(routed), self.steps.split_at(steps), self.disabled.split_at(half - routed - steps));
-        [Self { routed: routed.0, steps: steps.0, disabled: disabled.0 }, Self { routed: routed.1, steps: steps.1, disabled: disabled.1 }]
+        let mut left = self.len() / 2;
+        let (routed, steps) = (split(self.routed, &mut left), split(self.steps, &mut left));
+        let (disabled, set_aside) = (split(self.disabled, &mut left), split(self.set_aside, &mut left));
+        [
+            Self { routed: routed.0, steps: steps.0, disabled: disabled.0, set_aside: set_aside.0 },
+            Self { routed: routed.1, steps: steps.1, disabled: disabled.1, set_aside: set_aside.1 },
+        ]
     }
+}
+
+/// The first `left` of them, and the rest; `left` becomes what is still to be taken.
+fn split<'a, T>(all: &'a [T], left: &mut usize) -> (&'a [T], &'a [T]) {
+    let taken = all.len().min(*left);
+    *left -= taken;
+    all.split_at(taken)
 }
 
 impl Postgres {
     /// Records the batch. Where Postgres refuses a row, everything else is committed in smaller and smaller parts, and the
     /// first refusal is the answer: one bad row never holds up the others.
     pub(super) async fn record_batch(&self, batch: &Batch) -> Result<(), BackendError> {
-        let mut parts = vec![Part { routed: &batch.routed, steps: &batch.steps, disabled: &batch.disabled }];
+        let mut parts = vec![Part { routed: &batch.routed, steps: &batch.steps, disabled: &batch.disabled, set_aside: &batch.set_aside }];
         let mut refusal = None;
         while let Some(part) = parts.pop() {
             match self.commit(part).await {
@@ -86,7 +96,7 @@ async fn write(connection: &mut AsyncPgConnection, part: Part<'_>) -> QueryResul
 
 async fn attempt(connection: &mut AsyncPgConnection, part: Part<'_>, careful: bool) -> QueryResult<()> {
     let (accepted, new) = sorted(part.routed);
-    let kinds = [!accepted.is_empty(), !new.is_empty(), !part.steps.is_empty(), !part.disabled.is_empty()];
+    let kinds = [!accepted.is_empty(), !new.is_empty(), !part.steps.is_empty(), !part.disabled.is_empty(), !part.set_aside.is_empty()];
     // One statement commits by itself.
     if !careful && kinds.iter().filter(|some| **some).count() == 1 {
         return statements(connection, part, &accepted, &new, careful).await;
@@ -120,6 +130,9 @@ async fn statements(
     if !part.steps.is_empty() {
         let steps: Vec<_> = part.steps.iter().collect();
         write::take_steps(connection, &steps).await?;
+    }
+    if !part.set_aside.is_empty() {
+        write::set_aside(connection, part.set_aside).await?;
     }
     // Last: it holds the catalog's one row until the commit.
     if !part.disabled.is_empty() {

@@ -13,7 +13,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
 use crate::model::page::Page;
-use crate::ports::{BackendError, Batch, Known, Records};
+use crate::ports::{Accepted, BackendError, Batch, Known, Records};
 
 /// How long a ping waits for a connection.
 const PING: Duration = Duration::from_millis(1500);
@@ -32,8 +32,8 @@ impl Records for Postgres {
         self.known_events(keys).await
     }
 
-    async fn load_accepted(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError> {
-        self.accepted_events(keys).await
+    async fn load_accepted(&self, keys: &[EventKey], max_bytes: usize) -> Result<Vec<Accepted>, BackendError> {
+        self.accepted_events(keys, max_bytes).await
     }
 
     async fn load_waiting(&self, ids: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError> {

@@ -17,16 +17,29 @@ statement! {
     LoadWaiting {
         id: Vec<Uuid> => Array<SqlUuid>,
     } -> (
-        SqlUuid, BigInt, Integer, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Double>,
+        SqlUuid, BigInt, Integer, Nullable<Timestamptz>, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Double>,
         Nullable<Timestamptz>
     ) =
-        "SELECT d.id, d.endpoint_id, d.attempt_count, d.tenant, d.event_id, e.event_type, e.data::text, e.source, e.version, \
-         e.\"timestamp\", e.created_at FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id \
+        "SELECT d.id, d.endpoint_id, d.attempt_count, d.next_retry_at, d.event_type, d.tenant, d.event_id, e.data::text, e.source, \
+         e.version, e.\"timestamp\", e.created_at FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id \
          LEFT JOIN webhook_events e ON e.tenant = d.tenant AND e.id = d.event_id WHERE d.status IN ('pending', 'retrying')"
 }
 
-type WaitingRow =
-    (Uuid, i64, i32, String, String, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>, Option<Timestamp>);
+/// Delivery, endpoint, attempts, due time, type, tenant, event; then what only the event's row has.
+type WaitingRow = (
+    Uuid,
+    i64,
+    i32,
+    Option<Timestamp>,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<f64>,
+    Option<Timestamp>,
+);
 
 statement! {
     FindOverdue {
@@ -39,16 +52,20 @@ statement! {
          AND (next_retry_at, id) > (?, ?) ORDER BY next_retry_at, id LIMIT ?"
 }
 
-fn waiting_of(row: WaitingRow) -> Option<Waiting> {
-    let (id, endpoint_id, attempts, tenant, event_id, Some(event_type), Some(data), Some(source), Some(version), Some(timestamp), Some(at)) =
-        row
-    else {
-        tracing::warn!(delivery_id = %row.0, tenant = row.3, event_id = row.4, "a delivery waits whose event is gone from webhook_events");
-        return None;
-    };
-    let event = event_of((tenant, event_id, event_type, data, source, version, timestamp, at));
-    let attempt_count = u32::try_from(attempts).unwrap_or(0);
-    Some(Waiting { id: DeliveryId(id), endpoint_id, attempt_count, event: Arc::new(event) })
+fn waiting_of(row: WaitingRow) -> Waiting {
+    let (id, endpoint_id, attempts, due, event_type, tenant, event_id, data, source, version, timestamp, accepted_at) = row;
+    let own = data.zip(source).zip(version.zip(timestamp)).zip(accepted_at);
+    let event = own.map(|(((data, source), (version, timestamp)), at)| {
+        Arc::new(event_of((tenant, event_id, event_type.clone(), data, source, version, timestamp, at)))
+    });
+    Waiting {
+        id: DeliveryId(id),
+        endpoint_id,
+        attempt_count: u32::try_from(attempts).unwrap_or(0),
+        event_type: event_type.into(),
+        next_retry_at: due.unwrap_or(FIRST_TIME),
+        event,
+    }
 }
 
 impl Postgres {
@@ -59,7 +76,7 @@ impl Postgres {
         let mut connection = self.pooled().await?;
         let statement = LoadWaiting { id: ids.iter().map(|id| id.0).collect() };
         let rows: Vec<WaitingRow> = self.within(statement.load(&mut *connection)).await?;
-        Ok(rows.into_iter().filter_map(waiting_of).collect())
+        Ok(rows.into_iter().map(waiting_of).collect())
     }
 
     pub(super) async fn overdue_deliveries(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::statement::{RawJson, statement};
 use crate::model::delivery::{AttemptResult, DeliveryState};
-use crate::model::event::Event;
+use crate::model::event::{Event, EventKey};
 use crate::ports::{Routed, Step};
 
 type Texts<'a> = Vec<&'a str>;
@@ -128,7 +128,7 @@ delivering_statement! {
         id: Texts<'a> => Array<Text>,
         created_at: Times => Array<Timestamptz>,
     } = concat!(
-        "WITH event AS (UPDATE webhook_events e SET routed_at = now(), created_at = v.created_at \
+        "WITH event AS (UPDATE webhook_events e SET routed_at = now(), set_aside = NULL, created_at = v.created_at \
          FROM unnest(?, ?, ?) AS v (tenant, id, created_at) \
          WHERE e.tenant = v.tenant AND e.id = v.id AND e.routed_at IS NULL RETURNING e.tenant, e.id) ",
         insert_deliveries!(", event WHERE event.tenant = d.tenant AND event.id = d.event_id ON CONFLICT DO NOTHING")
@@ -177,6 +177,16 @@ statement! {
     } -> () =
         "UPDATE webhook_endpoints e SET is_active = false, disabled_reason = v.reason \
          FROM unnest(?, ?) AS v (id, reason) WHERE e.id = v.id AND e.is_active"
+}
+
+statement! {
+    SetAside<'a> {
+        tenant: Texts<'a> => Array<Text>,
+        id: Texts<'a> => Array<Text>,
+        reason: Texts<'a> => Array<Text>,
+    } -> () =
+        "UPDATE webhook_events e SET set_aside = v.reason FROM unnest(?, ?, ?) AS v (tenant, id, reason) \
+         WHERE e.tenant = v.tenant AND e.id = v.id AND e.routed_at IS NULL"
 }
 
 fn column<R: Copy, T>(rows: &[R], of: impl Fn(R) -> T) -> Vec<T> {
@@ -265,5 +275,14 @@ pub(super) async fn take_steps(connection: &mut AsyncPgConnection, steps: &[&Ste
 pub(super) async fn disable(connection: &mut AsyncPgConnection, disabled: &[(i64, String)]) -> QueryResult<()> {
     let statement =
         Disable { id: disabled.iter().map(|(id, _)| *id).collect(), reason: disabled.iter().map(|(_, r)| r.as_str()).collect() };
+    statement.execute(connection).await.map(drop)
+}
+
+pub(super) async fn set_aside(connection: &mut AsyncPgConnection, events: &[(EventKey, String)]) -> QueryResult<()> {
+    let statement = SetAside {
+        tenant: events.iter().map(|(key, _)| &*key.tenant).collect(),
+        id: events.iter().map(|(key, _)| &*key.id).collect(),
+        reason: events.iter().map(|(_, reason)| reason.as_str()).collect(),
+    };
     statement.execute(connection).await.map(drop)
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::RedisQueue;
 use super::link::MAX_WAIT;
+use crate::faults;
 use crate::model::clock::{self, Timestamp};
 use crate::model::event::EventKey;
 use crate::ports::{BackendError, Claim, ClaimId, Queue as _, Settlement, TakenOver};
@@ -92,6 +93,7 @@ impl RedisQueue {
             .query_async(&mut self.entries.connection())
             .await
             .map_err(self.entries.failed())?;
+        faults::crash_point("moved");
         let Some(entry) = entry else {
             // Nothing was moved. Where a crash prevents this, the empty claim goes with its lease.
             let _: u64 = self.link.connection().zrem(&self.keys.claims, &*id.0).await.map_err(self.link.failed())?;
@@ -138,6 +140,7 @@ impl RedisQueue {
             .query_async(&mut self.accepted.connection())
             .await
             .map_err(self.accepted.failed())?;
+        faults::crash_point("popped");
         match popped {
             Some((_, member, score)) => self.claim_accepted_batch(max, Some((member, score))).await,
             None => Ok(None),

@@ -7,9 +7,11 @@ pub(super) struct Keys {
     pub(super) events: String,
     pub(super) accepted: String,
     pub(super) retries: String,
+    pub(super) leased: String,
     pub(super) claims: String,
     pub(super) routing: String,
     pub(super) dead_letters: String,
+    pub(super) memory: String,
 }
 
 impl Keys {
@@ -19,9 +21,11 @@ impl Keys {
             events: key("events"),
             accepted: key("accepted"),
             retries: key("retries"),
+            leased: key("leased"),
             claims: key("claims"),
             routing: key("routing"),
             dead_letters: key("dead_letters"),
+            memory: key("memory"),
             prefix: prefix.to_owned(),
         }
     }

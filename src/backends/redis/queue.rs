@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use redis::ScriptInvocation;
 
-use super::RedisQueue;
+use super::{RedisQueue, scripts};
 use crate::model::clock::{self, Timestamp};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Queue, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 
 /// Lua unpacks no more than a few thousand values at once.
 const CHUNK: usize = 1000;
@@ -37,29 +37,28 @@ impl Queue for RedisQueue {
     }
 
     async fn claim_due(&self, max: usize) -> Result<Due, BackendError> {
-        let (members, first): (Vec<Bytes>, String) = self
+        let (lapsed, due, next): (Vec<Bytes>, Vec<Bytes>, String) = self
             .scripts
             .claim_due
             .key(&self.keys.retries)
+            .key(&self.keys.leased)
             .arg(max.min(CHUNK))
             .arg(self.lease.as_secs_f64())
             .invoke_async(&mut self.link.connection())
             .await
             .map_err(self.link.failed())?;
-        let mut ids = Vec::with_capacity(members.len());
         let mut foreign = Vec::new();
-        for member in members {
-            // Another spelling of an id would come back for ever: settling it takes out ours.
-            let id = std::str::from_utf8(&member).ok().and_then(|text| text.parse().ok());
-            match id.filter(|id: &DeliveryId| id.to_string().as_bytes() == &member[..]) {
-                Some(id) => ids.push(id),
-                None => foreign.push(member),
-            }
-        }
+        let mut ids_of = |members: Vec<Bytes>| -> Vec<DeliveryId> {
+            let (own, others): (Vec<_>, Vec<_>) =
+                members.into_iter().map(|member| (read(&member), member)).partition(|(id, _)| id.is_some());
+            foreign.extend(others.into_iter().map(|(_, member)| member));
+            own.into_iter().filter_map(|(id, _)| id).collect()
+        };
+        let (lapsed, ids) = (ids_of(lapsed), ids_of(due));
         if !foreign.is_empty() {
             self.set_aside(foreign).await?;
         }
-        Ok(Due { ids, next: first.parse().ok().map(clock::from_unix_seconds) })
+        Ok(Due { ids, lapsed, next: next.parse().ok().map(clock::from_unix_seconds) })
     }
 
     async fn take_over(&self, max: usize) -> Result<Vec<TakenOver>, BackendError> {
@@ -90,8 +89,8 @@ impl Queue for RedisQueue {
             self.call(&call).await?;
         }
         for chunk in deliveries.chunks(CHUNK) {
-            let mut call = self.scripts.renew.key(&self.keys.retries);
-            call.arg(self.lease.as_secs_f64());
+            let mut call = self.scripts.renew_deliveries.key(&self.keys.leased);
+            call.key(&self.keys.retries).arg(self.lease.as_secs_f64());
             for delivery in chunk {
                 call.arg(delivery.to_string());
             }
@@ -101,13 +100,29 @@ impl Queue for RedisQueue {
     }
 
     async fn offer(&self, events: &[(EventKey, Timestamp)]) -> Result<u64, BackendError> {
-        let scored = events.iter().map(|(key, at)| (clock::unix_seconds(*at), key.to_member())).collect();
-        self.add_missing(&self.keys.accepted, scored).await
+        let mut added = 0;
+        for chunk in events.chunks(CHUNK) {
+            let mut command = redis::cmd("ZADD");
+            command.arg(&self.keys.accepted).arg("NX");
+            for (key, at) in chunk {
+                command.arg(clock::unix_seconds(*at)).arg(key.to_member());
+            }
+            added += command.query_async::<u64>(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        }
+        Ok(added)
     }
 
     async fn schedule_missing(&self, deliveries: &[(DeliveryId, Timestamp)]) -> Result<u64, BackendError> {
-        let scored = deliveries.iter().map(|(id, at)| (clock::unix_seconds(*at), id.to_string())).collect();
-        self.add_missing(&self.keys.retries, scored).await
+        let mut added = 0;
+        for chunk in deliveries.chunks(CHUNK) {
+            let mut call = self.scripts.schedule_missing.key(&self.keys.retries);
+            call.key(&self.keys.leased);
+            for (id, at) in chunk {
+                call.arg(clock::unix_seconds(*at)).arg(id.to_string());
+            }
+            added += call.invoke_async::<u64>(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        }
+        Ok(added)
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<(), BackendError> {
@@ -127,11 +142,18 @@ impl Queue for RedisQueue {
         }
         if !settlement.unscheduled.is_empty() {
             let ids: Vec<_> = settlement.unscheduled.iter().map(DeliveryId::to_string).collect();
-            pipe.zrem(&self.keys.retries, ids).ignore();
+            pipe.zrem(&self.keys.retries, &ids).zrem(&self.keys.leased, &ids).ignore();
         }
         if !settlement.scheduled.is_empty() {
             let scored: Vec<_> = settlement.scheduled.iter().map(|(id, at)| (clock::unix_seconds(*at), id.to_string())).collect();
-            pipe.zadd_multiple(&self.keys.retries, &scored).ignore();
+            let ids: Vec<_> = scored.iter().map(|(_, id)| id).collect();
+            pipe.zrem(&self.keys.leased, ids).ignore().zadd_multiple(&self.keys.retries, &scored).ignore();
+        }
+        for chunk in settlement.leased.chunks(CHUNK) {
+            let ids: Vec<_> = chunk.iter().map(DeliveryId::to_string).collect();
+            // As text, not by its hash: a server that forgot the script would end the transaction.
+            pipe.zrem(&self.keys.retries, &ids).ignore().cmd("EVAL").arg(scripts::RENEW_DELIVERIES).arg(2);
+            pipe.arg(&self.keys.leased).arg(&self.keys.retries).arg(self.lease.as_secs_f64()).arg(ids).ignore();
         }
         if !settlement.dead.is_empty() {
             let letters: Vec<_> = settlement.dead.iter().map(DeadLetter::to_json).collect();
@@ -140,16 +162,35 @@ impl Queue for RedisQueue {
         pipe.query_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
     }
 
+    async fn memory(&self) -> Result<Memory, BackendError> {
+        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let mut call = self.scripts.memory.key(&self.keys.memory);
+        let state: u8 = call.arg(lease).invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        Ok(match state {
+            0 => Memory::Whole,
+            1 => Memory::Lost,
+            _ => Memory::Restoring,
+        })
+    }
+
+    async fn restored(&self) -> Result<(), BackendError> {
+        // XX: a mark that is gone went with what was put back.
+        let mut command = redis::cmd("SET");
+        command.arg(&self.keys.memory).arg("whole").arg("XX");
+        command.query_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
+    }
+
     async fn depth(&self) -> Result<Depth, BackendError> {
-        let (entries, accepted, deliveries, dead_letters): (u64, u64, u64, u64) = redis::pipe()
+        let (entries, accepted, waiting, leased, dead_letters): (u64, u64, u64, u64, u64) = redis::pipe()
             .llen(&self.keys.events)
             .zcard(&self.keys.accepted)
             .zcard(&self.keys.retries)
+            .zcard(&self.keys.leased)
             .llen(&self.keys.dead_letters)
             .query_async(&mut self.link.connection())
             .await
             .map_err(self.link.failed())?;
-        Ok(Depth { events: entries + accepted, deliveries, dead_letters })
+        Ok(Depth { events: entries + accepted, deliveries: waiting + leased, dead_letters })
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
@@ -160,19 +201,6 @@ impl Queue for RedisQueue {
 impl RedisQueue {
     async fn call(&self, call: &ScriptInvocation<'_>) -> Result<(), BackendError> {
         call.invoke_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
-    }
-
-    async fn add_missing(&self, key: &str, scored: Vec<(f64, String)>) -> Result<u64, BackendError> {
-        let mut added = 0;
-        for chunk in scored.chunks(CHUNK) {
-            let mut command = redis::cmd("ZADD");
-            command.arg(key).arg("NX");
-            for (score, member) in chunk {
-                command.arg(*score).arg(member);
-            }
-            added += command.query_async::<u64>(&mut self.link.connection()).await.map_err(self.link.failed())?;
-        }
-        Ok(added)
     }
 
     /// Members of the schedule that are no delivery ids: left there, they would come back with every lease.
@@ -186,8 +214,15 @@ impl RedisQueue {
                 at: clock::now(),
                 entry: entry.clone(),
             };
-            pipe.zrem(&self.keys.retries, &entry[..]).ignore().lpush(&self.keys.dead_letters, letter.to_json()).ignore();
+            pipe.zrem(&self.keys.retries, &entry[..]).ignore().zrem(&self.keys.leased, &entry[..]).ignore();
+            pipe.lpush(&self.keys.dead_letters, letter.to_json()).ignore();
         }
         pipe.query_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
     }
+}
+
+/// Another spelling of an id would come back for ever: settling it takes out ours.
+fn read(member: &[u8]) -> Option<DeliveryId> {
+    let id: DeliveryId = std::str::from_utf8(member).ok()?.parse().ok()?;
+    (id.to_string().as_bytes() == member).then_some(id)
 }

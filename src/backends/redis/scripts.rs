@@ -2,6 +2,8 @@
 
 use redis::Script;
 
+pub(super) const RENEW_DELIVERIES: &str = include_str!("lua/renew_deliveries.lua");
+
 pub(super) struct Scripts {
     pub(super) claim_entries: Script,
     pub(super) claim_accepted: Script,
@@ -12,6 +14,9 @@ pub(super) struct Scripts {
     pub(super) take_over: Script,
     pub(super) reserve: Script,
     pub(super) renew: Script,
+    pub(super) memory: Script,
+    pub(super) schedule_missing: Script,
+    pub(super) renew_deliveries: Script,
 }
 
 impl Scripts {
@@ -26,6 +31,9 @@ impl Scripts {
             take_over: Script::new(include_str!("lua/take_over.lua")),
             reserve: Script::new(include_str!("lua/reserve.lua")),
             renew: Script::new(include_str!("lua/renew.lua")),
+            memory: Script::new(include_str!("lua/memory.lua")),
+            schedule_missing: Script::new(include_str!("lua/schedule_missing.lua")),
+            renew_deliveries: Script::new(RENEW_DELIVERIES),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Book {
     }
 
     /// All of it but the dead letters, which are in the file: they are only counted here.
-    pub(super) fn settle(&mut self, settlement: &Settlement) {
+    pub(super) fn settle(&mut self, now: Timestamp, settlement: &Settlement) {
         for id in &settlement.claims {
             for item in self.end(id).into_iter().flat_map(|held| held.items) {
                 self.known.remove(&item);
@@ -133,6 +133,9 @@ impl Book {
         }
         for &id in &settlement.unscheduled {
             self.schedule.remove(id);
+        }
+        for &id in &settlement.leased {
+            self.schedule.lease(id, self.lease_from(now));
         }
         self.dead_letters += settlement.dead.len() as u64;
     }
@@ -200,7 +203,7 @@ mod tests {
         assert!(!book.offer(&key("a"), at(1.0)));
         let claim = book.claim(at(2.0), 9).expect("a claim");
         assert!(!book.offer(&key("a"), at(1.0)));
-        book.settle(&settled(&claim.id));
+        book.settle(at(2.0), &settled(&claim.id));
         assert!(book.offer(&key("a"), at(1.0)));
     }
 
@@ -216,7 +219,7 @@ mod tests {
         let second = book.take_over(at(15.0), 9).remove(0);
         assert_eq!((&second.items, second.claimed_at), (&first.items, first.claimed_at));
         assert_ne!(second.id, first.id);
-        book.settle(&settled(&first.id));
+        book.settle(at(15.0), &settled(&first.id));
         assert_eq!(book.reserve(&first.id, &[key("a")]), [false]);
         assert_eq!(book.reserve(&second.id, &[key("a")]), [true]);
         assert_eq!(book.take_over(at(25.0), 9).len(), 1);
@@ -230,9 +233,9 @@ mod tests {
         assert_eq!(book.reserve(&one, &[key("x"), key("y")]), [true, true]);
         assert_eq!(book.reserve(&one, &[key("x")]), [true]);
         assert_eq!(book.reserve(&two, &[key("z"), key("x"), key("y")]), [true, false, false]);
-        book.settle(&Settlement { released: vec![key("x")], ..Settlement::default() });
+        book.settle(at(2.0), &Settlement { released: vec![key("x")], ..Settlement::default() });
         assert_eq!(book.reserve(&two, &[key("x"), key("y")]), [true, false]);
-        book.settle(&settled(&one));
+        book.settle(at(2.0), &settled(&one));
         assert_eq!(book.reserve(&two, &[key("x"), key("y")]), [true, true]);
     }
 

@@ -32,6 +32,9 @@ pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), T
     for (id, reason) in &batch.disabled {
         disable(conn, *id, reason, now)?;
     }
+    for (key, reason) in &batch.set_aside {
+        events::set_aside(conn, key, reason)?;
+    }
     Ok(())
 }
 
@@ -157,24 +160,25 @@ pub(super) fn load_waiting(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> R
         let row = d::table
             .filter(d::id.eq(id.0.as_bytes().as_slice()))
             .filter(waits())
-            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count))
-            .first::<(String, String, i64, i64)>(conn)
+            .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count, d::event_type, d::next_retry_at))
+            .first::<(String, String, i64, i64, String, Option<i64>)>(conn)
             .optional()?;
-        let Some((tenant, event_id, endpoint_id, attempts)) = row else {
+        let Some((tenant, event_id, endpoint_id, attempts, event_type, due)) = row else {
             continue;
         };
         let key = (tenant, event_id);
         let event = match shared.get(&key) {
-            Some(event) => Arc::clone(event),
-            None => {
-                let Some((event, _)) = events::load(conn, &key.0, &key.1)? else {
-                    tracing::warn!(delivery_id = %id, event_id = key.1, "a delivery waits whose event is gone from webhook_events");
-                    continue;
-                };
-                Arc::clone(shared.entry(key).or_insert(Arc::new(event)))
-            }
+            Some(event) => Some(Arc::clone(event)),
+            None => events::load(conn, &key.0, &key.1)?.map(|event| Arc::clone(shared.entry(key).or_insert(Arc::new(event)))),
         };
-        found.push(Waiting { id, endpoint_id, attempt_count: number(attempts), event });
+        found.push(Waiting {
+            id,
+            endpoint_id,
+            attempt_count: number(attempts),
+            event_type: event_type.into(),
+            next_retry_at: time(due.unwrap_or_default()),
+            event,
+        });
     }
     Ok(found)
 }

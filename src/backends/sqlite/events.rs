@@ -11,7 +11,7 @@ use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{limit, micros, time};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
-use crate::ports::Known;
+use crate::ports::{Accepted, Known};
 
 /// Writes the event unless it is there. Answers whether it was new.
 pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Option<Timestamp>) -> Result<bool, Trouble> {
@@ -57,7 +57,7 @@ impl QueryId for MarkRouted<'_> {
 
 impl QueryFragment<diesel::sqlite::Sqlite> for MarkRouted<'_> {
     fn walk_ast<'pass>(&'pass self, mut out: AstPass<'_, 'pass, diesel::sqlite::Sqlite>) -> QueryResult<()> {
-        out.push_sql("UPDATE webhook_events SET routed_at = ");
+        out.push_sql("UPDATE webhook_events SET set_aside = NULL, routed_at = ");
         out.push_bind_param::<BigInt, _>(&self.routed_at)?;
         out.push_sql(", created_at = ");
         out.push_bind_param::<BigInt, _>(&self.created_at)?;
@@ -71,16 +71,17 @@ impl QueryFragment<diesel::sqlite::Sqlite> for MarkRouted<'_> {
 impl RunQueryDsl<SqliteConnection> for MarkRouted<'_> {}
 
 pub(super) fn known(conn: &mut SqliteConnection, key: &EventKey) -> Result<Known, Trouble> {
-    let routed_at = e::table
+    let row = e::table
         .filter(e::id.eq(&*key.id))
         .filter(e::tenant.eq(&*key.tenant))
-        .select(e::routed_at)
-        .first::<Option<i64>>(conn)
+        .select((e::routed_at, e::set_aside.is_not_null()))
+        .first::<(Option<i64>, bool)>(conn)
         .optional()?;
-    Ok(match routed_at {
+    Ok(match row {
         None => Known::No,
-        Some(None) => Known::Accepted,
-        Some(Some(_)) => Known::Routed,
+        Some((Some(_), _)) => Known::Routed,
+        Some((None, true)) => Known::SetAside,
+        Some((None, false)) => Known::Accepted,
     })
 }
 
@@ -95,25 +96,48 @@ struct Row {
     version: String,
     timestamp: f64,
     created_at: i64,
-    routed_at: Option<i64>,
 }
 
-/// The event, and whether it is routed.
-pub(super) fn load(conn: &mut SqliteConnection, tenant: &str, id: &str) -> Result<Option<(Event, bool)>, Trouble> {
+impl Row {
+    fn into_event(self) -> Event {
+        Event::new(EventFields {
+            key: EventKey { tenant: intern_tenant(&self.tenant), id: self.id.into() },
+            event_type: self.event_type.into(),
+            data: &self.data,
+            source: self.source,
+            version: self.version,
+            timestamp: self.timestamp,
+            accepted_at: time(self.created_at),
+        })
+    }
+}
+
+pub(super) fn load(conn: &mut SqliteConnection, tenant: &str, id: &str) -> Result<Option<Event>, Trouble> {
     let row = e::table.filter(e::id.eq(id)).filter(e::tenant.eq(tenant)).select(Row::as_select()).first(conn).optional()?;
-    Ok(row.map(|row| {
-        let routed = row.routed_at.is_some();
-        let event = Event::new(EventFields {
-            key: EventKey { tenant: intern_tenant(&row.tenant), id: row.id.into() },
-            event_type: row.event_type.into(),
-            data: &row.data,
-            source: row.source,
-            version: row.version,
-            timestamp: row.timestamp,
-            accepted_at: time(row.created_at),
-        });
-        (event, routed)
+    Ok(row.map(Row::into_event))
+}
+
+/// The event, unless it is routed or set aside.
+pub(super) fn load_accepted(conn: &mut SqliteConnection, key: &EventKey, max_bytes: usize) -> Result<Option<Accepted>, Trouble> {
+    let row = e::table
+        .filter(e::id.eq(&*key.id))
+        .filter(e::tenant.eq(&*key.tenant))
+        .filter(e::routed_at.is_null())
+        .filter(e::set_aside.is_null())
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|row| match row.data.len() {
+        bytes if bytes > max_bytes => Accepted::TooLarge { key: key.clone(), event_type: row.event_type.into(), bytes: bytes as u64 },
+        _ => Accepted::Event(row.into_event()),
     }))
+}
+
+/// Makes an accepted event a dead letter, unless it was routed meanwhile.
+pub(super) fn set_aside(conn: &mut SqliteConnection, key: &EventKey, reason: &str) -> Result<(), Trouble> {
+    let accepted = e::table.filter(e::id.eq(&*key.id)).filter(e::tenant.eq(&*key.tenant)).filter(e::routed_at.is_null());
+    diesel::update(accepted).set(e::set_aside.eq(reason)).execute(conn)?;
+    Ok(())
 }
 
 /// When the events of that id were accepted: one at most for each tenant.
@@ -135,6 +159,7 @@ pub(super) fn unrouted(
 ) -> Result<Vec<(EventKey, Timestamp)>, Trouble> {
     let mut query = e::table
         .filter(e::routed_at.is_null())
+        .filter(e::set_aside.is_null())
         .filter(e::created_at.lt(micros(before)))
         .order((e::created_at.asc(), e::seq.asc()))
         .limit(limit(max))

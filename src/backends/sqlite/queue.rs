@@ -15,7 +15,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Queue, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 
 #[async_trait]
 impl Queue for Sqlite {
@@ -60,14 +60,13 @@ impl Queue for Sqlite {
     }
 
     async fn renew(&self, claims: &[ClaimId], deliveries: &[DeliveryId]) -> Result<(), BackendError> {
-        let now = clock::now();
         let mut book = self.book();
-        let until = book.lease_from(now);
+        let until = book.lease_from(clock::now());
         for claim in claims {
             book.renew(claim, until);
         }
         for &id in deliveries {
-            book.schedule.renew(id, now, until);
+            book.schedule.renew(id, until);
         }
         Ok(())
     }
@@ -94,7 +93,16 @@ impl Queue for Sqlite {
             let dead = settlement.dead.clone();
             self.writer.run(move |conn| dead.iter().try_for_each(|letter| bury(conn, letter))).await?;
         }
-        self.book().settle(settlement);
+        self.book().settle(clock::now(), settlement);
+        Ok(())
+    }
+
+    /// The book is read from the file when that is opened, and lives as long as the process.
+    async fn memory(&self) -> Result<Memory, BackendError> {
+        Ok(Memory::Whole)
+    }
+
+    async fn restored(&self) -> Result<(), BackendError> {
         Ok(())
     }
 

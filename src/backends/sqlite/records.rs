@@ -9,7 +9,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
 use crate::model::page::Page;
-use crate::ports::{BackendError, Batch, Known, Records};
+use crate::ports::{Accepted, BackendError, Batch, Known, Records};
 
 #[async_trait]
 impl Records for Sqlite {
@@ -27,14 +27,12 @@ impl Records for Sqlite {
         self.readers.run(move |conn| keys.iter().map(|key| events::known(conn, key)).collect()).await
     }
 
-    async fn load_accepted(&self, keys: &[EventKey]) -> Result<Vec<Event>, BackendError> {
+    async fn load_accepted(&self, keys: &[EventKey], max_bytes: usize) -> Result<Vec<Accepted>, BackendError> {
         let keys = keys.to_vec();
         let load = move |conn: &mut _| {
             let mut accepted = Vec::with_capacity(keys.len());
             for key in &keys {
-                if let Some((event, false)) = events::load(conn, &key.tenant, &key.id)? {
-                    accepted.push(event);
-                }
+                accepted.extend(events::load_accepted(conn, key, max_bytes)?);
             }
             Ok(accepted)
         };

@@ -6,11 +6,50 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryId;
 use crate::ports::Due;
 
-/// Deliveries by due time. A leased one is due again when its lease ends.
+/// Ids with one time each.
+#[derive(Debug, Default)]
+struct Times {
+    order: BTreeSet<(Timestamp, DeliveryId)>,
+    of: HashMap<DeliveryId, Timestamp>,
+}
+
+impl Times {
+    fn put(&mut self, id: DeliveryId, time: Timestamp) {
+        if let Some(earlier) = self.of.insert(id, time) {
+            self.order.remove(&(earlier, id));
+        }
+        self.order.insert((time, id));
+    }
+
+    fn remove(&mut self, id: DeliveryId) {
+        if let Some(time) = self.of.remove(&id) {
+            self.order.remove(&(time, id));
+        }
+    }
+
+    fn first(&self) -> Option<Timestamp> {
+        self.order.first().map(|(time, _)| *time)
+    }
+
+    /// Takes out up to `max` whose time has come, earliest first.
+    fn take(&mut self, now: Timestamp, max: usize) -> Vec<DeliveryId> {
+        let mut taken = Vec::new();
+        while taken.len() < max
+            && let Some(&(time, id)) = self.order.first()
+            && time <= now
+        {
+            self.remove(id);
+            taken.push(id);
+        }
+        taken
+    }
+}
+
+/// Waiting deliveries by due time, and those whose attempt is running by the end of their lease. None is both.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    order: BTreeSet<(Timestamp, DeliveryId)>,
-    due: HashMap<DeliveryId, Timestamp>,
+    waiting: Times,
+    leased: Times,
     room: usize,
 }
 
@@ -21,59 +60,56 @@ impl Schedule {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.due.len()
+        self.waiting.of.len() + self.leased.of.len()
+    }
+
+    fn holds(&self, id: DeliveryId) -> bool {
+        self.waiting.of.contains_key(&id) || self.leased.of.contains_key(&id)
     }
 
     /// Replaces an earlier time, and ends a lease.
     pub(super) fn put(&mut self, id: DeliveryId, due: Timestamp) {
-        self.place(id, due);
+        if self.len() < self.room || self.holds(id) {
+            self.leased.remove(id);
+            self.waiting.put(id, due);
+        }
     }
 
     /// Answers whether it was new.
     pub(super) fn put_missing(&mut self, id: DeliveryId, due: Timestamp) -> bool {
-        !self.due.contains_key(&id) && self.place(id, due)
+        let new = self.len() < self.room && !self.holds(id);
+        if new {
+            self.waiting.put(id, due);
+        }
+        new
     }
 
     pub(super) fn remove(&mut self, id: DeliveryId) {
-        if let Some(due) = self.due.remove(&id) {
-            self.order.remove(&(due, id));
-        }
+        self.waiting.remove(id);
+        self.leased.remove(id);
     }
 
-    /// Leases up to `max` that are due, oldest due time first.
+    /// Leases up to `max` whose lease ran out or that are due, earliest first.
     pub(super) fn lease_due(&mut self, now: Timestamp, until: Timestamp, max: usize) -> Due {
-        let mut ids = Vec::new();
-        while ids.len() < max
-            && let Some(&(due, id)) = self.order.first()
-            && due <= now
-        {
-            self.remove(id);
-            ids.push(id);
+        let lapsed = self.leased.take(now, max);
+        let ids = self.waiting.take(now, max - lapsed.len());
+        for &id in lapsed.iter().chain(&ids) {
+            self.leased.put(id, until);
         }
-        // Before the leased ones come back: they are not what the caller waits for.
-        let next = self.order.first().map(|&(due, _)| due);
-        for &id in &ids {
-            self.place(id, until);
-        }
-        Due { ids, next }
+        let next = [self.waiting.first(), self.leased.first()].into_iter().flatten().min();
+        Due { ids, lapsed, next }
     }
 
-    /// Lets a lease start anew; one that ran out stays so, for the delivery is due again.
-    pub(super) fn renew(&mut self, id: DeliveryId, now: Timestamp, until: Timestamp) {
-        // A delivery that goes on after its event was recorded has its lease from the settlement, by `put`.
-        if self.due.get(&id).is_some_and(|due| *due > now) {
-            self.place(id, until);
-        }
+    pub(super) fn lease(&mut self, id: DeliveryId, until: Timestamp) {
+        self.waiting.remove(id);
+        self.leased.put(id, until);
     }
 
-    fn place(&mut self, id: DeliveryId, due: Timestamp) -> bool {
-        if self.due.len() >= self.room && !self.due.contains_key(&id) {
-            return false;
+    /// Lets a lease start anew, unless the delivery is on the schedule again.
+    pub(super) fn renew(&mut self, id: DeliveryId, until: Timestamp) {
+        if !self.waiting.of.contains_key(&id) {
+            self.leased.put(id, until);
         }
-        if let Some(earlier) = self.due.insert(id, due) {
-            self.order.remove(&(earlier, id));
-        }
-        self.order.insert((due, id))
     }
 }
 
@@ -87,27 +123,33 @@ mod tests {
         DeliveryId(Uuid::from_u128(number))
     }
 
+    fn due(ids: &[u128], lapsed: &[u128], next: Option<f64>) -> Due {
+        let all = |numbers: &[u128]| numbers.iter().map(|number| id(*number)).collect();
+        Due { ids: all(ids), lapsed: all(lapsed), next: next.map(at) }
+    }
+
     #[test]
-    fn due_deliveries_are_leased_oldest_first_and_next_is_the_earliest_of_the_others() {
+    fn due_deliveries_are_leased_oldest_first_and_next_is_the_earliest_that_follows() {
         let mut schedule = Schedule::new(10);
-        for (number, due) in [(1, 30.0), (2, 10.0), (3, 20.0), (4, 99.0)] {
-            schedule.put(id(number), at(due));
+        for (number, time) in [(1, 30.0), (2, 10.0), (3, 20.0), (4, 99.0)] {
+            schedule.put(id(number), at(time));
         }
-        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), Due { ids: vec![id(2), id(3)], next: Some(at(30.0)) });
-        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), Due { ids: vec![id(1)], next: Some(at(60.0)) });
-        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), Due { ids: vec![], next: Some(at(60.0)) });
+        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), due(&[2, 3], &[], Some(30.0)));
+        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), due(&[1], &[], Some(60.0)));
+        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), due(&[], &[], Some(60.0)));
         assert_eq!(schedule.len(), 4);
     }
 
     #[test]
-    fn a_lease_that_ran_out_is_due_again_and_cannot_be_renewed() {
+    fn a_lease_that_ran_out_is_told_from_a_due_time() {
         let mut schedule = Schedule::new(10);
         schedule.put(id(1), at(10.0));
-        assert_eq!(schedule.lease_due(at(10.0), at(20.0), 9).ids, [id(1)]);
-        schedule.renew(id(1), at(15.0), at(25.0));
-        assert_eq!(schedule.lease_due(at(24.0), at(34.0), 9).ids, []);
-        schedule.renew(id(1), at(25.0), at(35.0));
-        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 9).ids, [id(1)]);
+        schedule.put(id(2), at(25.0));
+        assert_eq!(schedule.lease_due(at(10.0), at(20.0), 9), due(&[1], &[], Some(20.0)));
+        schedule.renew(id(1), at(25.0));
+        assert_eq!(schedule.lease_due(at(24.0), at(34.0), 9), due(&[], &[], Some(25.0)));
+        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 1), due(&[], &[1], Some(25.0)));
+        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 9), due(&[2], &[], Some(35.0)));
     }
 
     #[test]
@@ -116,6 +158,7 @@ mod tests {
         schedule.put(id(1), at(10.0));
         schedule.lease_due(at(10.0), at(20.0), 9);
         schedule.put(id(1), at(12.0));
+        schedule.renew(id(1), at(50.0));
         assert!(!schedule.put_missing(id(1), at(0.0)));
         assert_eq!(schedule.lease_due(at(12.0), at(22.0), 9).ids, [id(1)]);
         schedule.remove(id(1));

@@ -50,6 +50,7 @@ diesel::table! {
         timestamp -> Double,
         created_at -> BigInt,
         routed_at -> Nullable<BigInt>,
+        set_aside -> Nullable<Text>,
     }
 }
 

@@ -1,14 +1,16 @@
 //! Deliveries whose next attempt is due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Intake;
+use crate::faults;
 use crate::model::clock;
-use crate::model::delivery::{DeliveryId, Waiting};
+use crate::model::delivery::Waiting;
 use crate::pipeline::flight::{Flight, Origin, Report};
 use crate::pipeline::patience::{self, Patience};
+use crate::ports::Due;
 
 /// How late a delivery may be noticed that another process scheduled for earlier than all that was known here.
 const LOOK: Duration = Duration::from_millis(250);
@@ -23,11 +25,12 @@ impl Intake {
             match self.queue.claim_due(max).await {
                 Ok(due) => {
                     patience.reset();
-                    let full = due.ids.len() == max;
-                    if !due.ids.is_empty() && self.retry(due.ids).await.is_none() {
+                    faults::crash_point("due_claimed");
+                    let (next, full) = (due.next, due.ids.len() + due.lapsed.len() == max);
+                    if self.retry(due).await.is_none() {
                         return;
                     }
-                    if !full && !self.sleep_until(due.next).await {
+                    if !full && !self.sleep_until(next).await {
                         return;
                     }
                 }
@@ -48,7 +51,12 @@ impl Intake {
         }
     }
 
-    async fn retry(&self, ids: Vec<DeliveryId>) -> Option<()> {
+    async fn retry(&self, due: Due) -> Option<()> {
+        let lapsed: HashSet<_> = due.lapsed.iter().copied().collect();
+        let ids = [due.lapsed, due.ids].concat();
+        if ids.is_empty() {
+            return Some(());
+        }
         self.leases.hold_deliveries(&ids);
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
@@ -59,16 +67,21 @@ impl Intake {
             let refresh = || self.catalog.refresh();
             patience::until_it_works("reading the endpoints", &*self.observe, &self.stop, refresh).await?;
         }
-        let (mut flights, mut reports, mut not_waiting) = (Vec::with_capacity(ids.len()), Vec::new(), Vec::new());
+        let (mut flights, mut reports) = (Vec::with_capacity(ids.len()), Vec::new());
+        let (mut not_waiting, mut not_due, now) = (Vec::new(), Vec::new(), clock::now());
         for id in ids {
-            match loaded.remove(&id).map(|waiting| self.take_off(waiting)) {
-                Some(Ok(flight)) => flights.push(flight),
-                Some(Err(stopped)) => reports.push(*stopped),
+            match loaded.remove(&id) {
                 None => not_waiting.push(id),
+                // Whoever held it recorded an attempt, and died before it was scheduled again.
+                Some(waiting) if waiting.next_retry_at > now && lapsed.contains(&id) => not_due.push((id, waiting.next_retry_at)),
+                Some(waiting) => match self.take_off(waiting) {
+                    Ok(flight) => flights.push(flight),
+                    Err(stopped) => reports.push(*stopped),
+                },
             }
         }
-        if !not_waiting.is_empty() {
-            reports.push(Report::NotWaiting(not_waiting));
+        if !not_waiting.is_empty() || !not_due.is_empty() {
+            reports.push(Report::NoAttempt { not_waiting, not_due });
         }
         self.budget.take(flights.len());
         self.sending.offer(flights).await;
@@ -79,18 +92,18 @@ impl Intake {
     }
 
     fn take_off(&self, waiting: Waiting) -> Result<Flight, Box<Report>> {
-        let Waiting { id, endpoint_id, attempt_count, event } = waiting;
+        let Waiting { id, endpoint_id, attempt_count, event_type, event, next_retry_at: _ } = waiting;
         let endpoint = self.catalog.read(|index| index.get(endpoint_id).cloned());
-        let reason = match endpoint {
-            Some(endpoint) if endpoint.spec.is_active => {
+        let reason = match (endpoint, event) {
+            (Some(endpoint), Some(event)) if endpoint.spec.is_active => {
                 return Ok(Flight { id, endpoint, event, attempts_before: attempt_count, origin: Origin::Schedule });
             }
-            Some(endpoint) => {
+            (Some(endpoint), _) if !endpoint.spec.is_active => {
                 format!("the endpoint is disabled: {}", endpoint.disabled_reason.as_deref().unwrap_or("by its owner"))
             }
-            None => "the endpoint was removed".to_owned(),
+            (None, _) => "the endpoint was removed".to_owned(),
+            (Some(_), _) => "its event is gone from webhook_events".to_owned(),
         };
-        let event_type = Arc::clone(&event.event_type);
         Err(Box::new(Report::Stopped { id, endpoint_id, attempts_before: attempt_count, event_type, reason }))
     }
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::{Admission, Intake, WAIT};
 use crate::model::dead_letter::DeadLetter;
-use crate::model::event::{self, Event, EventKey, Reading, Rejection};
+use crate::model::event::{self, Event, EventKey, Reading};
 use crate::pipeline::flight::{HeldClaim, Report};
+use crate::pipeline::panics;
 use crate::ports::{Claim, Known};
 
 impl Intake {
@@ -23,10 +24,12 @@ impl Intake {
         let (mut events, dead) = self.read(&claim);
         let keys: Vec<_> = events.iter().map(|event| event.key.clone()).collect();
         let mut passed = claim.items.len() - events.len();
-        let mut released = Vec::new();
+        let (mut released, mut again) = (Vec::new(), HashSet::new());
         let mut admissions = self.admit(&claim.id, &keys).await?.into_iter();
         events.retain(|event| match admissions.next() {
             Some(Admission::Ours(Known::No)) => true,
+            // A dead letter that somebody enqueued again.
+            Some(Admission::Ours(Known::SetAside)) => again.insert(event.key.clone()),
             Some(Admission::Ours(Known::Accepted | Known::Routed)) => {
                 // It came through some door before: that one's copy counts.
                 released.push(event.key.clone());
@@ -39,7 +42,9 @@ impl Intake {
                 false
             }
         });
-        self.route(&held, events, false).await;
+        let (again, new) = events.into_iter().partition(|event| again.contains(&event.key));
+        self.route(&held, new, false).await;
+        self.route(&held, again, true).await;
         if passed > 0 {
             self.sending.report(Report::Passed { claim: held, items: passed, released, dead }).await;
         }
@@ -52,21 +57,21 @@ impl Intake {
         let mut seen: HashSet<EventKey> = HashSet::with_capacity(claim.items.len());
         let (mut events, mut dead) = (Vec::with_capacity(claim.items.len()), Vec::new());
         for entry in &claim.items {
-            match event::parse(entry, reading) {
-                Ok(event) => {
+            match panics::caught(|| event::parse(entry, reading)) {
+                Ok(Ok(event)) => {
                     if seen.insert(event.key.clone()) {
                         events.push(event);
                     }
                 }
-                Err(rejection) => dead.push(buried(entry, &rejection, claim)),
+                Ok(Err(rejection)) => dead.push(buried(entry, rejection.to_string(), rejection.class(), claim)),
+                Err(panic) => dead.push(buried(entry, format!("reading it made the worker panic: {panic}"), "panicked", claim)),
             }
         }
         (events, dead)
     }
 }
 
-fn buried(entry: &Bytes, rejection: &Rejection, claim: &Claim<Bytes>) -> DeadLetter {
-    let reason = rejection.to_string();
+fn buried(entry: &Bytes, reason: String, class: &'static str, claim: &Claim<Bytes>) -> DeadLetter {
     tracing::warn!(reason, bytes = entry.len(), "an entry is no event: it is kept as a dead letter");
-    DeadLetter { reason, class: rejection.class(), at: claim.claimed_at, entry: entry.clone() }
+    DeadLetter { reason, class, at: claim.claimed_at, entry: entry.clone() }
 }

@@ -1,6 +1,6 @@
 //! Puts reports together into what one commit writes: an event goes in once, with all of its deliveries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,6 @@ pub(super) struct Gathered {
     pub(super) settling: Settling,
     /// Flights that left memory.
     pub(super) landed: usize,
-    /// Deliveries that go on in this process after the commit, and need a lease of their own from then on.
-    pub(super) held: Vec<DeliveryId>,
     /// Deliveries that ended, for the metrics.
     pub(super) settled: Vec<(Arc<str>, bool)>,
 }
@@ -27,6 +25,18 @@ pub(super) struct Gathered {
 impl Gathered {
     pub(super) fn is_empty(&self) -> bool {
         self.batch.is_empty() && self.settling.settlement.is_empty() && self.landed == 0
+    }
+
+    /// Says until when those are leased whose attempt goes on here: before that, nobody must take them for overdue.
+    pub(super) fn stamp(&mut self, lease_end: Timestamp) {
+        if self.settling.settlement.leased.is_empty() {
+            return;
+        }
+        let leased: HashSet<_> = self.settling.settlement.leased.iter().collect();
+        let states = self.batch.routed.iter_mut().flat_map(|routed| &mut routed.deliveries);
+        for state in states.filter(|state| leased.contains(&state.id)) {
+            state.next_retry_at = Some(lease_end);
+        }
     }
 
     /// Rows that the commit writes.
@@ -49,12 +59,11 @@ pub(super) struct Gatherer {
     open: HashMap<usize, Open>,
     next: Gathered,
     hold: Duration,
-    lease: Duration,
 }
 
 impl Gatherer {
-    pub(super) fn new(hold: Duration, lease: Duration) -> Self {
-        Self { open: HashMap::new(), next: Gathered::default(), hold, lease }
+    pub(super) fn new(hold: Duration) -> Self {
+        Self { open: HashMap::new(), next: Gathered::default(), hold }
     }
 
     /// Waits until an open event may have waited long enough; for ever when none is open.
@@ -72,7 +81,7 @@ impl Gatherer {
     pub(super) fn add(&mut self, report: Report) {
         match report {
             Report::Landed { flight, landing } => self.landed(flight, landing),
-            Report::Unmatched(routing) => self.routed(&routing, Vec::new()),
+            Report::Unmatched(routing) => self.routed(&routing, Vec::new(), &HashSet::new()),
             Report::Stopped { id, endpoint_id, attempts_before, event_type, reason } => {
                 let state = DeliveryState {
                     id,
@@ -86,9 +95,18 @@ impl Gatherer {
                 self.next.settled.push((event_type, false));
                 self.step(attempts_before, state);
             }
-            Report::NotWaiting(ids) => {
-                self.next.settling.ended.extend(&ids);
-                self.next.settling.settlement.unscheduled.extend(ids);
+            Report::NoAttempt { not_waiting, not_due } => {
+                self.next.settling.ended.extend(not_waiting.iter().chain(not_due.iter().map(|(id, _)| id)));
+                self.next.settling.settlement.unscheduled.extend(not_waiting);
+                self.next.settling.settlement.scheduled.extend(not_due);
+            }
+            Report::SetAside { claim, key, accepted, letter } => {
+                if accepted {
+                    self.next.batch.set_aside.push((key.clone(), letter.reason.clone()));
+                }
+                self.next.settling.settlement.released.push(key);
+                self.next.settling.settlement.dead.push(letter);
+                self.claim_done(&claim, 1);
             }
             Report::Passed { claim, items, released, dead } => {
                 self.next.settling.settlement.released.extend(released);
@@ -129,7 +147,7 @@ impl Gatherer {
     /// A delivery's first state: it goes into the records with its event.
     fn first(&mut self, routing: &Arc<Routing>, index: usize, state: DeliveryState) {
         if routing.deliveries.len() == 1 {
-            return self.routed(routing, vec![state]);
+            return self.routed(routing, vec![state], &HashSet::new());
         }
         let key = Arc::as_ptr(routing).addr();
         let open = self.open.entry(key).or_insert_with(|| Open {
@@ -144,7 +162,7 @@ impl Gatherer {
         if open.missing == 0
             && let Some(open) = self.open.remove(&key)
         {
-            self.routed(&open.routing, open.states.into_iter().flatten().collect());
+            self.routed(&open.routing, open.states.into_iter().flatten().collect(), &HashSet::new());
         }
     }
 
@@ -152,26 +170,28 @@ impl Gatherer {
     pub(super) fn flush(&mut self, now: Instant, all: bool) {
         let ripe: Vec<_> =
             self.open.iter().filter(|(_, open)| all || now.duration_since(open.since) >= self.hold).map(|(key, _)| *key).collect();
-        let lease_end = clock::after(clock::now(), self.lease);
+        let now = clock::now();
         for key in ripe {
             let Some(open) = self.open.remove(&key) else { continue };
-            let mut states = Vec::with_capacity(open.states.len());
+            let (mut states, mut running) = (Vec::with_capacity(open.states.len()), HashSet::new());
             for (state, (id, endpoint_id)) in open.states.into_iter().zip(&open.routing.deliveries) {
                 states.push(state.unwrap_or_else(|| {
-                    self.next.held.push(*id);
-                    waiting(*id, *endpoint_id, 0, lease_end)
+                    running.insert(*id);
+                    waiting(*id, *endpoint_id, 0, now)
                 }));
             }
-            self.routed(&open.routing, states);
+            self.routed(&open.routing, states, &running);
         }
     }
 
-    fn routed(&mut self, routing: &Arc<Routing>, deliveries: Vec<DeliveryState>) {
+    /// `running`: those whose attempt goes on in this process.
+    fn routed(&mut self, routing: &Arc<Routing>, deliveries: Vec<DeliveryState>, running: &HashSet<DeliveryId>) {
         routing.set_recorded();
         let settlement = &mut self.next.settling.settlement;
-        for state in &deliveries {
+        for state in deliveries.iter().filter(|state| !running.contains(&state.id)) {
             settlement.scheduled.extend(state.next_retry_at.map(|at| (state.id, at)));
         }
+        settlement.leased.extend(running);
         settlement.released.push(routing.event.key.clone());
         self.next.batch.routed.push(Routed { event: Arc::clone(&routing.event), accepted: routing.accepted, deliveries });
         self.claim_done(&routing.claim, 1);

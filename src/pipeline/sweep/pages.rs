@@ -1,0 +1,82 @@
+//! Goes through all that waits in the records, page by page.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::rest;
+use crate::faults;
+use crate::model::clock::Timestamp;
+use crate::model::delivery::DeliveryId;
+use crate::model::event::EventKey;
+use crate::pipeline::intake::Intake;
+use crate::ports::BackendError;
+
+/// Rows that one page takes.
+const PAGE: usize = 1000;
+/// How many times as long as a page took it rests, where that page found nothing missing: a backlog of millions, all of it on the
+/// schedule, may take minutes to look through, and must not cost more than a tenth of one connection.
+const REST: u32 = 9;
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Pace {
+    /// Hurries only while something is missing.
+    Gentle,
+    /// For when everything is missing.
+    Full,
+}
+
+/// What was put back.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) events: u64,
+    pub(super) deliveries: u64,
+}
+
+/// Where the last look ended, if trouble ended it.
+#[derive(Default)]
+pub(super) struct Pages {
+    event: Option<(Timestamp, EventKey)>,
+    delivery: Option<(Timestamp, DeliveryId)>,
+}
+
+impl Pages {
+    /// Looks at every accepted event and waiting delivery from before `before`, and puts back those that the queue does not have.
+    pub(super) async fn look_through(
+        &mut self,
+        intake: &Intake,
+        before: Timestamp,
+        pace: Pace,
+        stop: &CancellationToken,
+    ) -> Result<Found, BackendError> {
+        let mut found = Found::default();
+        loop {
+            let started = Instant::now();
+            let page = intake.records.unrouted(before, self.event.as_ref(), PAGE).await?;
+            faults::crash_point("swept");
+            let new = if page.is_empty() { 0 } else { intake.queue.offer(&page).await? };
+            found.events += new;
+            self.event = if page.len() < PAGE { None } else { page.into_iter().next_back().map(|(key, at)| (at, key)) };
+            if self.event.is_none() || !breathe(pace, new, started.elapsed(), stop).await {
+                break;
+            }
+        }
+        loop {
+            let started = Instant::now();
+            let page = intake.records.overdue(before, self.delivery, PAGE).await?;
+            faults::crash_point("swept");
+            let new = if page.is_empty() { 0 } else { intake.queue.schedule_missing(&page).await? };
+            found.deliveries += new;
+            self.delivery = if page.len() < PAGE { None } else { page.last().map(|(id, at)| (*at, *id)) };
+            if self.delivery.is_none() || !breathe(pace, new, started.elapsed(), stop).await {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Between two pages. False when it is time to stop.
+async fn breathe(pace: Pace, new: u64, took: Duration, stop: &CancellationToken) -> bool {
+    if pace == Pace::Full || new > 0 { !stop.is_cancelled() } else { rest(took * REST, stop).await }
+}
