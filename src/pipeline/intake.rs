@@ -59,10 +59,9 @@ impl Intake {
             match claim(max).await {
                 Ok(claimed) => {
                     patience.reset();
+                    let Some(claimed) = claimed else { continue };
                     faults::crash_point("claimed");
-                    if let Some(claimed) = claimed
-                        && route(claimed).await.is_none()
-                    {
+                    if route(claimed).await.is_none() {
                         return;
                     }
                 }

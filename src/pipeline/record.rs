@@ -71,8 +71,8 @@ impl Recorder {
             };
             gathered.settling.settlement.dead.extend(refused);
             self.observe.committed(gathered.rows(), started.elapsed());
+            faults::crash_point("recorded");
         }
-        faults::crash_point("recorded");
         self.budget.give_back(gathered.landed);
         for (event_type, delivered) in &gathered.settled {
             self.observe.settled(event_type, *delivered);

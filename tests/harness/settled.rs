@@ -13,7 +13,7 @@ use super::world::{Stores, World};
 /// Longer than any test's retries, and than a sweep that has to find what was left behind.
 const SETTLED: Duration = Duration::from_secs(60);
 
-const UNDER_WAY: &str = "SELECT (SELECT count(*) FROM webhook_events WHERE routed_at IS NULL) +
+const UNDER_WAY: &str = "SELECT (SELECT count(*) FROM webhook_events WHERE routed_at IS NULL AND set_aside IS NULL) +
     (SELECT count(*) FROM webhook_deliveries WHERE status IN ('pending', 'retrying')) AS number";
 
 #[derive(QueryableByName)]
@@ -28,6 +28,14 @@ impl World {
         match &self.stores {
             Stores::Production { .. } => self.sql().await.query_one(sql, &[]).await.expect("a number").get(0),
             Stores::Embedded { file } => number_in(file, sql),
+        }
+    }
+
+    /// Changes the database behind the program's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &self.stores {
+            Stores::Production { .. } => self.sql().await.batch_execute(sql).await.expect("executed"),
+            Stores::Embedded { file } => opened(file).batch_execute(sql).expect("executed"),
         }
     }
 
@@ -52,13 +60,17 @@ impl World {
         let all: Vec<String> = ::redis::cmd("KEYS").arg("*").query_async(&mut connection).await.expect("Redis runs");
         let own = all.iter().filter_map(|key| key.strip_prefix(prefix.as_str()));
         // A worker that waits keeps an empty claim ready: it is a lease, and no list.
-        let idle = ["webhook_dead_letters", "webhook_claims"];
+        let idle = ["webhook_dead_letters", "webhook_claims", "webhook_memory"];
         own.filter(|key| key.starts_with("webhook_")).all(|key| idle.contains(&key))
     }
 }
 
 fn number_in(file: &Path, sql: &str) -> i64 {
+    diesel::sql_query(sql).get_result::<Number>(&mut opened(file)).expect("a number").number
+}
+
+fn opened(file: &Path) -> SqliteConnection {
     let mut connection = SqliteConnection::establish(file.to_str().expect("our own name")).expect("the file is there");
     connection.batch_execute("PRAGMA busy_timeout = 5000").expect("SQLite");
-    diesel::sql_query(sql).get_result::<Number>(&mut connection).expect("a number").number
+    connection
 }

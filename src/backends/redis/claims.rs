@@ -93,12 +93,12 @@ impl RedisQueue {
             .query_async(&mut self.entries.connection())
             .await
             .map_err(self.entries.failed())?;
-        faults::crash_point("moved");
         let Some(entry) = entry else {
             // Nothing was moved. Where a crash prevents this, the empty claim goes with its lease.
             let _: u64 = self.link.connection().zrem(&self.keys.claims, &*id.0).await.map_err(self.link.failed())?;
             return Ok(None);
         };
+        faults::crash_point("moved");
         Ok(self.arrived(&id).await?.map(|(id, claimed_at)| Claim { id, claimed_at, items: vec![entry] }))
     }
 
@@ -140,11 +140,9 @@ impl RedisQueue {
             .query_async(&mut self.accepted.connection())
             .await
             .map_err(self.accepted.failed())?;
+        let Some((_, member, score)) = popped else { return Ok(None) };
         faults::crash_point("popped");
-        match popped {
-            Some((_, member, score)) => self.claim_accepted_batch(max, Some((member, score))).await,
-            None => Ok(None),
-        }
+        self.claim_accepted_batch(max, Some((member, score))).await
     }
 
     /// The claim of these members. What is not a key was not put there by us, and stands for no event; a claim of nothing else is dropped.

@@ -25,7 +25,6 @@ impl Intake {
             match self.queue.claim_due(max).await {
                 Ok(due) => {
                     patience.reset();
-                    faults::crash_point("due_claimed");
                     let (next, full) = (due.next, due.ids.len() + due.lapsed.len() == max);
                     if self.retry(due).await.is_none() {
                         return;
@@ -57,6 +56,7 @@ impl Intake {
         if ids.is_empty() {
             return Some(());
         }
+        faults::crash_point("due_claimed");
         self.leases.hold_deliveries(&ids);
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;

@@ -53,8 +53,7 @@ impl Pages {
         loop {
             let started = Instant::now();
             let page = intake.records.unrouted(before, self.event.as_ref(), PAGE).await?;
-            faults::crash_point("swept");
-            let new = if page.is_empty() { 0 } else { intake.queue.offer(&page).await? };
+            let new = if page.is_empty() { 0 } else { offer(intake, &page).await? };
             found.events += new;
             self.event = if page.len() < PAGE { None } else { page.into_iter().next_back().map(|(key, at)| (at, key)) };
             if self.event.is_none() || !breathe(pace, new, started.elapsed(), stop).await {
@@ -64,8 +63,7 @@ impl Pages {
         loop {
             let started = Instant::now();
             let page = intake.records.overdue(before, self.delivery, PAGE).await?;
-            faults::crash_point("swept");
-            let new = if page.is_empty() { 0 } else { intake.queue.schedule_missing(&page).await? };
+            let new = if page.is_empty() { 0 } else { schedule(intake, &page).await? };
             found.deliveries += new;
             self.delivery = if page.len() < PAGE { None } else { page.last().map(|(id, at)| (*at, *id)) };
             if self.delivery.is_none() || !breathe(pace, new, started.elapsed(), stop).await {
@@ -74,6 +72,16 @@ impl Pages {
         }
         Ok(found)
     }
+}
+
+async fn offer(intake: &Intake, page: &[(EventKey, Timestamp)]) -> Result<u64, BackendError> {
+    faults::crash_point("found_unrouted");
+    intake.queue.offer(page).await
+}
+
+async fn schedule(intake: &Intake, page: &[(DeliveryId, Timestamp)]) -> Result<u64, BackendError> {
+    faults::crash_point("found_overdue");
+    intake.queue.schedule_missing(page).await
 }
 
 /// Between two pages. False when it is time to stop.
