@@ -9,6 +9,7 @@ mod intake;
 mod lanes;
 mod leases;
 mod matching;
+mod outbox;
 mod patience;
 mod record;
 mod retry;

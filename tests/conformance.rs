@@ -3,6 +3,7 @@
 mod backends;
 mod catalog;
 mod fixtures;
+mod outbox;
 mod queue_claims;
 mod queue_events;
 mod queue_schedule;

@@ -18,6 +18,7 @@ mod harness_selftest;
 mod house;
 mod matching;
 mod metrics;
+mod outbox;
 mod redis_keys;
 mod request;
 mod retries;

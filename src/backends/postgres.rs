@@ -7,6 +7,7 @@ mod endpoints;
 mod errors;
 mod events;
 mod migrate;
+mod outbox;
 mod record;
 mod records;
 mod schema;
@@ -30,6 +31,7 @@ use crate::model::clock::Timestamp;
 use crate::ports::BackendError;
 
 use connect::Connector;
+pub use outbox::PostgresOutbox;
 
 /// Before everything that the records hold.
 const FIRST_TIME: Timestamp = DateTime::UNIX_EPOCH;

@@ -13,12 +13,13 @@ use super::catalog::LiveCatalog;
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::leases::Leases;
+use super::outbox;
 use super::record::Recorder;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::sweep;
 use crate::config::{RetrySettings, WorkerSettings};
-use crate::ports::{Observe, Queue, Records};
+use crate::ports::{Observe, Outbox, Queue, Records};
 use crate::sender::Sender;
 
 /// How long the last commit and settlement may take after the last attempt ended.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub lease: Duration,
     pub max_event_bytes: usize,
     pub sweep_interval: Duration,
+    /// Door 3, where the records have one.
+    pub outbox: Option<Box<dyn Outbox>>,
 }
 
 /// A running worker.
@@ -110,6 +113,9 @@ impl Worker {
         intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
+        if let Some(outbox) = parts.outbox {
+            intakes.spawn(watched(outbox::run(Arc::clone(&intake), outbox, stop.clone()), &failed));
+        }
         intakes.spawn(watched(sweep::run(intake, parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()), &failed));
         Self { sending, intakes, requests, writers, stop, failed, abort, abort_writers }
