@@ -89,3 +89,14 @@ async fn any_id_that_is_allowed_goes_out() {
         world.goes_out(&sql, id).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_only_insert_can_enqueue() {
+    let world = without_sweeps(World::production()).await;
+    world.register("/", &json!({})).await;
+    let sql = world.sql().await;
+    let role = "CREATE ROLE only_inserts; GRANT INSERT ON webhook_events TO only_inserts; SET ROLE only_inserts";
+    sql.batch_execute(role).await.unwrap();
+    sql.batch_execute(&format!("{} ON CONFLICT DO NOTHING", insert("e"))).await.unwrap();
+    world.arrived("e").await;
+}
