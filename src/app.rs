@@ -193,6 +193,7 @@ fn worker(
         lease: settings.redis.lease,
         max_event_bytes: settings.max_event_bytes,
         sweep_interval: settings.sweep_interval,
+        retention: settings.retention,
         outbox: backends.prepare.outbox(),
     }))
 }

@@ -12,6 +12,7 @@ mod matching;
 mod outbox;
 mod patience;
 mod record;
+mod retention;
 mod retry;
 mod sending;
 mod settle;

@@ -21,6 +21,7 @@ mod metrics;
 mod outbox;
 mod redis_keys;
 mod request;
+mod retention;
 mod retries;
 mod same_event_once;
 mod settings;

@@ -10,6 +10,7 @@ mod migrate;
 mod outbox;
 mod record;
 mod records;
+mod retention;
 mod schema;
 mod statement;
 mod totals;

@@ -15,10 +15,11 @@ use super::lanes::Lanes;
 use super::leases::Leases;
 use super::outbox;
 use super::record::Recorder;
+use super::retention::Retention;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::sweep;
-use crate::config::{RetrySettings, WorkerSettings};
+use crate::config::{RetentionSettings, RetrySettings, WorkerSettings};
 use crate::ports::{Observe, Outbox, Queue, Records};
 use crate::sender::Sender;
 
@@ -37,6 +38,7 @@ pub struct Parts {
     pub lease: Duration,
     pub max_event_bytes: usize,
     pub sweep_interval: Duration,
+    pub retention: RetentionSettings,
     /// Door 3, where the records have one.
     pub outbox: Option<Box<dyn Outbox>>,
 }
@@ -98,6 +100,8 @@ impl Worker {
             tasks: requests.clone(),
             abort: abort.clone(),
         });
+        let retention = Retention { records: Arc::clone(&parts.records), observe: Arc::clone(&parts.observe), settings: parts.retention };
+        intakes.spawn(watched(retention.run(stop.clone()), &failed));
         let intake = Arc::new(Intake {
             queue: parts.queue,
             records: parts.records,
