@@ -20,7 +20,7 @@ use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
 use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, Worker, persist, watch_depth};
-use crate::ports::{Catalog, Observe, Queue, Records};
+use crate::ports::{Catalog, Observe, Outbox, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
 
@@ -42,6 +42,16 @@ enum Prepare {
     Postgres(Arc<Postgres>),
     /// The file is made when it is opened.
     Done,
+}
+
+impl Prepare {
+    /// Nobody else can write into the file, so only Postgres has door 3.
+    fn outbox(&self) -> Option<Box<dyn Outbox>> {
+        match self {
+            Self::Postgres(postgres) => Some(Box::new(postgres.outbox())),
+            Self::Done => None,
+        }
+    }
 }
 
 /// Runs the production mode until it is told to stop.
@@ -183,6 +193,8 @@ fn worker(
         lease: settings.redis.lease,
         max_event_bytes: settings.max_event_bytes,
         sweep_interval: settings.sweep_interval,
+        retention: settings.retention,
+        outbox: backends.prepare.outbox(),
     }))
 }
 

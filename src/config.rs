@@ -60,7 +60,7 @@ pub struct Settings {
     pub max_event_bytes: usize,
     pub sweep_interval: Duration,
     pub shutdown_grace: Duration,
-    pub retention_days: u32,
+    pub retention: RetentionSettings,
     pub log: LogSettings,
 }
 
@@ -120,6 +120,14 @@ pub struct RetrySettings {
     /// The part by which a waiting time is made longer or shorter at random.
     pub jitter: f64,
     pub max_delay: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionSettings {
+    /// How long what is over is kept.
+    pub keep: Duration,
+    /// How often what is older is looked for.
+    pub interval: Duration,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,9 @@
 //! test in `tests/conformance/`, run against both. Every method takes or gives a batch, may be called
 //! from many tasks and processes at once, and either does all of what it says or nothing of it.
 
+mod doors;
+mod readiness;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +21,9 @@ use crate::model::event::{Event, EventKey};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::problem::Problem;
+
+pub use doors::{Door, Heard, Outbox};
+pub use readiness::{PartHealth, Readiness};
 
 /// Our own trouble with a backend: it uses up no attempt, and the work goes on when it is over.
 #[derive(Debug, thiserror::Error)]
@@ -267,6 +273,14 @@ pub enum Accepted {
     },
 }
 
+/// What one look at old rows came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten<P> {
+    pub removed: u64,
+    /// The last row that was looked at; `None` when there is none after it.
+    pub next: Option<P>,
+}
+
 /// The truth: every event and delivery that a commit was made for.
 #[async_trait]
 pub trait Records: Send + Sync {
@@ -305,6 +319,25 @@ pub trait Records: Send + Sync {
         from: Option<(Timestamp, DeliveryId)>,
         max: usize,
     ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError>;
+
+    /// Removes deliveries that ended, whose last attempt was before `before`, or whose event was accepted before it where none
+    /// was made; their attempts go with them. Looks at up to `max` of those whose events were accepted before `before`, oldest
+    /// first, that come after `from`. One that somebody is writing may be passed over.
+    async fn forget_deliveries(
+        &self,
+        before: Timestamp,
+        from: Option<DeliveryId>,
+        max: usize,
+    ) -> Result<Forgotten<DeliveryId>, BackendError>;
+
+    /// Removes routed events of which no delivery is left. Looks at up to `max` of those accepted before `before`, oldest first,
+    /// that come after `from`. From then on nothing is known of the event.
+    async fn forget_events(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError>;
 
     /// Deliveries newest first, starting after `after`.
     async fn deliveries(
@@ -371,29 +404,6 @@ pub trait Catalog: Send + Sync {
     async fn list(&self, tenant: Option<&str>, after: Option<i64>, limit: u32) -> Result<Page<Endpoint, i64>, BackendError>;
 }
 
-/// Door 2.
-#[async_trait]
-pub trait Door: Send + Sync {
-    /// Returns once the events are durable. Whether they were new, in order. The same event twice is one.
-    async fn accept(&self, events: Vec<Event>) -> Result<Vec<bool>, BackendError>;
-}
-
-/// Whether one part can do its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartHealth {
-    /// `postgres`, `redis`, `sqlite`.
-    pub part: &'static str,
-    /// What is wrong with it; `None` when it works.
-    pub trouble: Option<String>,
-}
-
-/// What `/ready` asks.
-#[async_trait]
-pub trait Readiness: Send + Sync {
-    /// Every part that the work needs.
-    async fn check(&self) -> Vec<PartHealth>;
-}
-
 /// What happened, for those who watch. Never blocks, never fails.
 pub trait Observe: Send + Sync {
     /// Events were matched, all of the same type.
@@ -412,6 +422,8 @@ pub trait Observe: Send + Sync {
     fn taken_over(&self, claims: u64);
     /// The sweep put this many events and deliveries back.
     fn swept(&self, events: u64, deliveries: u64);
+    /// So many events and deliveries were removed, since they are over and old.
+    fn forgot(&self, events: u64, deliveries: u64);
     /// A backend was away.
     fn trouble(&self, backend: &'static str);
     /// Everything, in Prometheus' text format.

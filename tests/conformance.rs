@@ -3,12 +3,14 @@
 mod backends;
 mod catalog;
 mod fixtures;
+mod outbox;
 mod queue_claims;
 mod queue_events;
 mod queue_schedule;
 mod queue_settle;
 mod records_events;
 mod records_lists;
+mod records_retention;
 mod records_steps;
 mod records_totals;
 mod redis_and_postgres;

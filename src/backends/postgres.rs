@@ -7,8 +7,10 @@ mod endpoints;
 mod errors;
 mod events;
 mod migrate;
+mod outbox;
 mod record;
 mod records;
+mod retention;
 mod schema;
 mod statement;
 mod totals;
@@ -30,6 +32,7 @@ use crate::model::clock::Timestamp;
 use crate::ports::BackendError;
 
 use connect::Connector;
+pub use outbox::PostgresOutbox;
 
 /// Before everything that the records hold.
 const FIRST_TIME: Timestamp = DateTime::UNIX_EPOCH;

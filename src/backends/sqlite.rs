@@ -12,6 +12,7 @@ mod file;
 mod lists;
 mod queue;
 mod records;
+mod retention;
 mod schedule;
 mod schema;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 use ipnet::IpNet;
@@ -11,8 +12,8 @@ use url::Url;
 
 use super::reader::Reader;
 use super::{
-    GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetrySettings, Settings, SqliteSettings,
-    Token, WorkerSettings,
+    GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings, Settings,
+    SqliteSettings, Token, WorkerSettings,
 };
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
@@ -167,7 +168,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         max_event_bytes: from.count("limits.max_event_bytes", 64, 512 << 20),
         sweep_interval: from.seconds("sweep.interval", 0.05, 3600.0),
         shutdown_grace: from.seconds("shutdown.grace", 0.0, 3600.0),
-        retention_days: u32::try_from(from.count("retention.days", 1, 36_500)).unwrap_or(u32::MAX),
+        retention: read_retention(from),
         log: read_log(from),
         http: http?,
     })
@@ -270,6 +271,12 @@ fn read_worker(from: &mut Reader) -> WorkerSettings {
     }
 }
 
+/// Zero is not among them: it could mean to keep nothing as well as to keep everything.
+fn read_retention(from: &mut Reader) -> RetentionSettings {
+    let keep = Duration::from_secs_f64(from.fraction("retention.days", 0.000_01, 36_500.0) * 86_400.0);
+    RetentionSettings { keep, interval: from.seconds("retention.interval", 0.05, 86_400.0) }
+}
+
 fn read_log(from: &mut Reader) -> LogSettings {
     let format = from.parsed("log.format", |text| match text {
         "text" => Ok(LogFormat::Text),
@@ -300,7 +307,8 @@ mod tests {
             (settings.endpoints.max_retries, settings.endpoints.retry_delay.as_secs(), settings.endpoints.timeout.as_secs()),
             (3, 60, 30)
         );
-        assert_eq!((settings.max_event_bytes, settings.shutdown_grace.as_secs(), settings.retention_days), (256 << 10, 25, 30));
+        assert_eq!((settings.max_event_bytes, settings.shutdown_grace.as_secs()), (256 << 10, 25));
+        assert_eq!((settings.retention.keep.as_secs(), settings.retention.interval.as_secs()), (30 * 86_400, 600));
         assert_eq!((settings.retry.jitter, settings.retry.max_delay.as_secs()), (0.1, 6 * 3600));
         assert!(settings.guard.allow.is_empty());
     }
@@ -336,6 +344,16 @@ mod tests {
             assert!(text.contains(&format!("\n  {key}: ")), "{key} in {text}");
         }
         assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_kept_for_no_time_at_all() {
+        let days = |days| with(Mode::Embedded, &[("POSTHASTE__RETENTION__DAYS", days)]).map(|settings| settings.retention.keep);
+        assert_eq!(days("0.5").expect("valid"), Duration::from_secs(43_200));
+        assert_eq!(days("36500").expect("valid"), Duration::from_secs(36_500 * 86_400));
+        for wrong in ["0", "-1", "36501", "NaN", "ever"] {
+            assert!(days(wrong).expect_err(wrong).to_string().contains("\n  retention.days: "), "{wrong}");
+        }
     }
 
     #[test]

@@ -13,12 +13,14 @@ use super::catalog::LiveCatalog;
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::leases::Leases;
+use super::outbox;
 use super::record::Recorder;
+use super::retention::Retention;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::sweep;
-use crate::config::{RetrySettings, WorkerSettings};
-use crate::ports::{Observe, Queue, Records};
+use crate::config::{RetentionSettings, RetrySettings, WorkerSettings};
+use crate::ports::{Observe, Outbox, Queue, Records};
 use crate::sender::Sender;
 
 /// How long the last commit and settlement may take after the last attempt ended.
@@ -36,6 +38,9 @@ pub struct Parts {
     pub lease: Duration,
     pub max_event_bytes: usize,
     pub sweep_interval: Duration,
+    pub retention: RetentionSettings,
+    /// Door 3, where the records have one.
+    pub outbox: Option<Box<dyn Outbox>>,
 }
 
 /// A running worker.
@@ -95,6 +100,8 @@ impl Worker {
             tasks: requests.clone(),
             abort: abort.clone(),
         });
+        let retention = Retention { records: Arc::clone(&parts.records), observe: Arc::clone(&parts.observe), settings: parts.retention };
+        intakes.spawn(watched(retention.run(stop.clone()), &failed));
         let intake = Arc::new(Intake {
             queue: parts.queue,
             records: parts.records,
@@ -110,6 +117,9 @@ impl Worker {
         intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
+        if let Some(outbox) = parts.outbox {
+            intakes.spawn(watched(outbox::run(Arc::clone(&intake), outbox, stop.clone()), &failed));
+        }
         intakes.spawn(watched(sweep::take_over(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(sweep::look(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(sweep::restore(intake, stop.clone()), &failed));

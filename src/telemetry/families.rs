@@ -27,6 +27,7 @@ pub(super) struct Families {
     pub(super) commit_durations: Histogram,
     pub(super) taken_over: IntCounter,
     pub(super) restored: IntCounterVec,
+    pub(super) removed: IntCounterVec,
     pub(super) backend_errors: IntCounterVec,
 }
 
@@ -75,6 +76,11 @@ impl Families {
             commit_durations: maker.commit_durations()?,
             taken_over: maker.counter("webhook_leases_taken_over_total", "Claims taken over from workers that are gone.")?,
             restored: maker.counters("webhook_sweep_restored_total", "What the sweep put back: events and deliveries.", &["kind"])?,
+            removed: maker.counters(
+                "webhook_retention_removed_total",
+                "Events and deliveries removed because they are over and old.",
+                &["kind"],
+            )?,
             backend_errors: maker.counters("webhook_backend_errors_total", "Calls to a backend that failed.", &["backend"])?,
             registry: maker.registry,
         };
@@ -92,6 +98,7 @@ impl Families {
         }
         for kind in ["event", "delivery"] {
             self.restored.with_label_values(&[kind]);
+            self.removed.with_label_values(&[kind]);
         }
         for backend in ["postgres", "redis", "sqlite"] {
             self.backend_errors.with_label_values(&[backend]);

@@ -147,6 +147,11 @@ impl Observe for Metrics {
         self.families.restored.with_label_values(&["delivery"]).inc_by(deliveries);
     }
 
+    fn forgot(&self, events: u64, deliveries: u64) {
+        self.families.removed.with_label_values(&["event"]).inc_by(events);
+        self.families.removed.with_label_values(&["delivery"]).inc_by(deliveries);
+    }
+
     fn trouble(&self, backend: &'static str) {
         self.families.backend_errors.with_label_values(&[backend]).inc();
     }

@@ -16,6 +16,7 @@ use crate::harness::{self, watchdog};
 /// Redis and Postgres, with what plain commands and SQL need to reach them.
 pub(super) struct Production {
     pub(super) stand: Stand,
+    pub(super) postgres: Arc<Postgres>,
     pub(super) postgres_url: String,
     pub(super) redis_url: String,
     pub(super) prefix: String,
@@ -36,8 +37,8 @@ pub(super) async fn production() -> Production {
     let queue = Arc::new(
         RedisQueue::new(&RedisSettings { url: Secret::new(redis_url.clone()), prefix: prefix.clone(), lease: LEASE }).expect("a URL"),
     );
-    let stand = Stand { queue, records: postgres.clone(), catalog: postgres };
-    Production { stand, postgres_url, redis_url, prefix }
+    let stand = Stand { queue, records: postgres.clone(), catalog: postgres.clone() };
+    Production { stand, postgres, postgres_url, redis_url, prefix }
 }
 
 pub(super) async fn redis_and_postgres() -> Stand {

@@ -13,7 +13,7 @@ use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::secret::Secret;
 use crate::ports::{
-    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Known, Observe, PartHealth, Readiness, Records,
+    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Forgotten, Known, Observe, PartHealth, Readiness, Records,
 };
 
 pub(super) fn away() -> BackendError {
@@ -148,6 +148,17 @@ impl Records for FakeRecords {
     ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError> {
         refused()
     }
+    async fn forget_deliveries(&self, _: Timestamp, _: Option<DeliveryId>, _: usize) -> Result<Forgotten<DeliveryId>, BackendError> {
+        refused()
+    }
+    async fn forget_events(
+        &self,
+        _: Timestamp,
+        _: Option<&(Timestamp, EventKey)>,
+        _: usize,
+    ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError> {
+        refused()
+    }
 
     async fn deliveries(
         &self,
@@ -209,6 +220,7 @@ impl Observe for FakeObserve {
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}
     fn swept(&self, _: u64, _: u64) {}
+    fn forgot(&self, _: u64, _: u64) {}
     fn trouble(&self, _: &'static str) {}
     fn render(&self) -> String {
         "webhook_queue_size 0\n".into()

