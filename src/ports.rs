@@ -4,6 +4,8 @@
 //! test in `tests/conformance/`, run against both. Every method takes or gives a batch, may be called
 //! from many tasks and processes at once, and either does all of what it says or nothing of it.
 
+mod stopping;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::model::event::{Event, EventKey};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::problem::Problem;
+
+pub use stopping::{Retries, RetryError, StoppedDelivery, Stopping, Window};
 
 /// Our own trouble with a backend: it uses up no attempt, and the work goes on when it is over.
 #[derive(Debug, thiserror::Error)]
@@ -225,7 +229,7 @@ pub enum Known {
 
 /// The truth: every event and delivery that a commit was made for.
 #[async_trait]
-pub trait Records: Send + Sync {
+pub trait Records: Stopping {
     /// Which server it is: `postgres`, `sqlite`.
     fn name(&self) -> &'static str;
 

@@ -11,6 +11,7 @@ mod record;
 mod records;
 mod schema;
 mod statement;
+mod stopping;
 mod totals;
 mod waiting;
 mod write;

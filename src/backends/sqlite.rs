@@ -14,6 +14,7 @@ mod queue;
 mod records;
 mod schedule;
 mod schema;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod threads;
