@@ -10,10 +10,12 @@ mod lanes;
 mod leases;
 mod matching;
 mod patience;
+mod put_back;
 mod record;
 mod retry;
 mod sending;
 mod settle;
+mod stopping;
 mod sweep;
 mod worker;
 
@@ -21,4 +23,5 @@ pub use accept::GroupedDoor;
 pub use catalog::LiveCatalog;
 pub use gauges::watch_depth;
 pub use patience::persist;
+pub use put_back::PutBack;
 pub use worker::{Parts, Worker};

@@ -10,6 +10,7 @@ mod command_line;
 mod conformance;
 mod crash;
 mod dead_letters;
+mod disabled;
 mod enqueuing;
 mod fan_out;
 #[expect(dead_code, reason = "what the promises that are still to come need")]

@@ -16,6 +16,7 @@ use super::leases::Leases;
 use super::record::Recorder;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
+use super::stopping::Stopper;
 use super::sweep;
 use crate::config::{RetrySettings, WorkerSettings};
 use crate::ports::{Observe, Queue, Records};
@@ -89,12 +90,22 @@ impl Worker {
         let sending = Arc::new(Sending {
             lanes: Lanes::new(parts.worker.in_flight, parts.worker.endpoint_in_flight),
             sender: parts.sender,
+            catalog: Arc::clone(&parts.catalog),
             retry: parts.retry,
             reports,
             observe: Arc::clone(&parts.observe),
             tasks: requests.clone(),
             abort: abort.clone(),
         });
+        let stopper = Stopper {
+            records: Arc::clone(&parts.records),
+            queue: Arc::clone(&parts.queue),
+            catalog: Arc::clone(&parts.catalog),
+            sending: Arc::clone(&sending),
+            leases: Arc::clone(&leases),
+            observe: Arc::clone(&parts.observe),
+            stop: stop.clone(),
+        };
         let intake = Arc::new(Intake {
             queue: parts.queue,
             records: parts.records,
@@ -110,6 +121,7 @@ impl Worker {
         intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
+        intakes.spawn(watched(stopper.run(), &failed));
         intakes.spawn(watched(sweep::run(intake, parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()), &failed));
         Self { sending, intakes, requests, writers, stop, failed, abort, abort_writers }

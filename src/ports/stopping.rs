@@ -35,13 +35,7 @@ pub trait Stopping: Send + Sync {
     ) -> Result<Vec<StoppedDelivery>, BackendError>;
 
     /// Up to `max` failed deliveries of the endpoint, oldest first, that come after `from` and were created in the window.
-    async fn failed(
-        &self,
-        endpoint: i64,
-        window: Window,
-        from: Option<DeliveryId>,
-        max: usize,
-    ) -> Result<Vec<DeliveryId>, BackendError>;
+    async fn failed(&self, endpoint: i64, window: Window, from: Option<DeliveryId>, max: usize) -> Result<Vec<DeliveryId>, BackendError>;
 
     /// Lets those of these deliveries that failed wait again, due at `due`, and answers which. They keep their attempts and
     /// their number, and lose the reason that they were stopped with. One whose event is gone stays failed.

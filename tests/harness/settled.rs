@@ -31,6 +31,14 @@ impl World {
         }
     }
 
+    /// Changes the database itself, as an owner with plain SQL does.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &self.stores {
+            Stores::Production { .. } => self.sql().await.batch_execute(sql).await.expect("valid SQL"),
+            Stores::Embedded { file } => open(file).batch_execute(sql).expect("valid SQL"),
+        }
+    }
+
     /// How many rows a table has.
     pub(crate) async fn rows(&self, table: &str) -> i64 {
         self.number(&format!("SELECT count(*) AS number FROM {table}")).await
@@ -58,7 +66,11 @@ impl World {
 }
 
 fn number_in(file: &Path, sql: &str) -> i64 {
+    diesel::sql_query(sql).get_result::<Number>(&mut open(file)).expect("a number").number
+}
+
+fn open(file: &Path) -> SqliteConnection {
     let mut connection = SqliteConnection::establish(file.to_str().expect("our own name")).expect("the file is there");
     connection.batch_execute("PRAGMA busy_timeout = 5000").expect("SQLite");
-    diesel::sql_query(sql).get_result::<Number>(&mut connection).expect("a number").number
+    connection
 }

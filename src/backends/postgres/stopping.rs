@@ -110,13 +110,7 @@ impl Stopping for Postgres {
         Ok(stopped.into_iter().map(|(id, event_type)| StoppedDelivery { id: DeliveryId(id), event_type: event_type.into() }).collect())
     }
 
-    async fn failed(
-        &self,
-        endpoint: i64,
-        window: Window,
-        from: Option<DeliveryId>,
-        max: usize,
-    ) -> Result<Vec<DeliveryId>, BackendError> {
+    async fn failed(&self, endpoint: i64, window: Window, from: Option<DeliveryId>, max: usize) -> Result<Vec<DeliveryId>, BackendError> {
         let mut connection = self.pooled().await?;
         // Ids carry milliseconds: they find the neighbourhood, and created_at has the exact border.
         let next_millisecond = |until| DeliveryId::first_at(crate::model::clock::after(until, std::time::Duration::from_millis(1))).0;

@@ -32,13 +32,7 @@ impl Stopping for Sqlite {
         self.writer.run(move |conn| stop_waiting(conn, &endpoints, &except, max)).await
     }
 
-    async fn failed(
-        &self,
-        endpoint: i64,
-        window: Window,
-        from: Option<DeliveryId>,
-        max: usize,
-    ) -> Result<Vec<DeliveryId>, BackendError> {
+    async fn failed(&self, endpoint: i64, window: Window, from: Option<DeliveryId>, max: usize) -> Result<Vec<DeliveryId>, BackendError> {
         self.readers.run(move |conn| failed(conn, endpoint, window, from, max)).await
     }
 
