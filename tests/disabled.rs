@@ -39,14 +39,18 @@ impl World {
 
     /// Such an endpoint whose receiver fails every first attempt, and these events, which wait for their second.
     async fn waiting(&self, path: &str, events: usize) -> i64 {
-        self.receiver.statuses(path, [500]);
         let endpoint = self.hourly(path).await;
+        self.fail_once(path, endpoint, events).await;
+        endpoint
+    }
+
+    async fn fail_once(&self, path: &str, endpoint: i64, events: usize) {
+        self.receiver.statuses(path, [500]);
         let all: Vec<_> = (0..events).map(|number| event(path, &format!("{path}-{number}"))).collect();
         for some in all.chunks(1000) {
             self.api.send(&some.into()).await;
         }
         self.becomes(endpoint, "retrying", events).await;
-        endpoint
     }
 
     /// Waits until so many deliveries of the endpoint have that status.
@@ -79,7 +83,7 @@ impl World {
                 })
                 .await;
             }
-            Stores::Embedded { .. } => self.api.metric_becomes("webhook_queue_size", 0.0).await,
+            Stores::Embedded { .. } => self.api.metric_becomes("webhook_waiting_deliveries", 0.0).await,
         }
     }
 }

@@ -1,9 +1,14 @@
 //! It holds in every process, however the endpoint was disabled.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{BY_OWNER, SOON, event, type_of};
-use crate::harness::{Gate, LONG, Process, Reply, Stores, World, eventually, world};
+use crate::harness::{Gate, Process, Reply, Stores, World, eventually, world};
+
+/// A change in one process is in force in every other after this.
+const WITHIN: Duration = Duration::from_secs(1);
 
 /// A world whose requests are all made by another process than the one that answers the API.
 async fn with_a_worker_elsewhere() -> (World, Process) {
@@ -18,7 +23,11 @@ async fn with_a_worker_elsewhere() -> (World, Process) {
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_sql_stops_what_waits_and_says_why() {
     let (world, _worker) = with_a_worker_elsewhere().await;
-    let (disabled, deleted) = (world.waiting("/", 20).await, world.waiting("/deleted", 20).await);
+    let (disabled, deleted) = (world.hourly("/").await, world.hourly("/deleted").await);
+    // The promise is a time.
+    tokio::time::sleep(WITHIN).await;
+    world.fail_once("/", disabled, 20).await;
+    world.fail_once("/deleted", deleted, 20).await;
     world.execute(&format!("UPDATE webhook_endpoints SET is_active = false, disabled_reason = 'too slow' WHERE id = {disabled}")).await;
     world.execute(&format!("DELETE FROM webhook_endpoints WHERE id = {deleted}")).await;
     for (endpoint, reason) in [(disabled, "the endpoint is disabled: too slow"), (deleted, "the endpoint was removed")] {
@@ -35,16 +44,10 @@ async fn the_lane_of_a_worker_elsewhere_is_emptied_and_its_running_request_count
     let gate = Gate::closed();
     world.receiver.script("/", [Reply::status(204).behind(&gate)]);
     let endpoint = world.register("/", &json!({"event_types": [type_of("/")], "in_flight": 1})).await;
-    // The worker learns of it within a second, and an event that comes earlier has no endpoint.
-    let mut sent = 0;
-    eventually(LONG, async || {
-        sent += 1;
-        world.api.send(&event("/", &format!("first{sent}"))).await;
-        (world.receiver.count() > 0).then_some(())
-    })
-    .await;
+    tokio::time::sleep(WITHIN).await;
     let events: Vec<_> = (0..100).map(|number| event("/", &format!("e{number}"))).collect();
     world.api.send(&events.into()).await;
+    world.receiver.wait_for(1).await;
     world.disable(endpoint).await;
     let unfinished = "SELECT count(*) AS number FROM webhook_events WHERE routed_at IS NULL";
     eventually(SOON, async || (world.number(unfinished).await == 1).then_some(())).await;
@@ -53,5 +56,6 @@ async fn the_lane_of_a_worker_elsewhere_is_emptied_and_its_running_request_count
     world.settled().await;
     assert_eq!(world.receiver.count(), 1);
     let failed = world.api.deliveries("status=failed&limit=500").await;
+    assert_eq!(failed.len(), 99);
     assert!(failed.iter().all(|delivery| delivery["error_message"] == BY_OWNER), "{failed:?}");
 }
