@@ -16,8 +16,7 @@ use super::leases::Leases;
 use super::record::Recorder;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
-use super::stopping::Stopper;
-use super::sweep;
+use super::{stopping, sweep};
 use crate::config::{RetrySettings, WorkerSettings};
 use crate::ports::{Observe, Queue, Records};
 use crate::sender::Sender;
@@ -97,15 +96,6 @@ impl Worker {
             tasks: requests.clone(),
             abort: abort.clone(),
         });
-        let stopper = Stopper {
-            records: Arc::clone(&parts.records),
-            queue: Arc::clone(&parts.queue),
-            catalog: Arc::clone(&parts.catalog),
-            sending: Arc::clone(&sending),
-            leases: Arc::clone(&leases),
-            observe: Arc::clone(&parts.observe),
-            stop: stop.clone(),
-        };
         let intake = Arc::new(Intake {
             queue: parts.queue,
             records: parts.records,
@@ -121,7 +111,7 @@ impl Worker {
         intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
         intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
-        intakes.spawn(watched(stopper.run(), &failed));
+        intakes.spawn(watched(stopping::run(Arc::clone(&intake)), &failed));
         intakes.spawn(watched(sweep::run(intake, parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()), &failed));
         Self { sending, intakes, requests, writers, stop, failed, abort, abort_writers }
