@@ -12,6 +12,7 @@ mod gate;
 mod params;
 mod probes;
 mod problem;
+mod retries;
 mod stats;
 mod views;
 
@@ -28,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
-use crate::ports::{Catalog, Door, Observe, Readiness, Records};
+use crate::ports::{Catalog, Door, Observe, Readiness, Records, Retries};
 
 pub use auth::Token;
 
@@ -50,6 +51,7 @@ pub struct Calls {
     pub door: Arc<dyn Door>,
     pub catalog: Arc<dyn Catalog>,
     pub records: Arc<dyn Records>,
+    pub retries: Arc<dyn Retries>,
     /// Without any, the API is open to all that can reach it.
     pub tokens: Vec<Token>,
     pub max_event_bytes: usize,
@@ -98,5 +100,6 @@ fn webhooks(calls: &Calls) -> Router {
         .merge(events::routes(door))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
+        .merge(retries::routes(Arc::clone(&calls.retries)))
         .merge(stats::routes(Arc::clone(&calls.records)))
 }

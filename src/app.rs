@@ -19,7 +19,7 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, Worker, persist, watch_depth};
+use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, PutBack, Worker, persist, watch_depth};
 use crate::ports::{Catalog, Observe, Outbox, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
@@ -108,6 +108,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         door: door.clone(),
         catalog: catalog.clone(),
         records: backends.records.clone(),
+        retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
         tokens: tokens(settings),
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,

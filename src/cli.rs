@@ -36,7 +36,7 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: endpoints::EndpointsCommand,
     },
-    /// See what became of deliveries
+    /// See what became of deliveries, and put failed ones back
     Deliveries {
         #[command(flatten)]
         connection: Connection,

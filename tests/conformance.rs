@@ -10,8 +10,10 @@ mod queue_schedule;
 mod queue_settle;
 mod records_events;
 mod records_lists;
+mod records_put_back;
 mod records_retention;
 mod records_steps;
+mod records_stopping;
 mod records_totals;
 mod redis_and_postgres;
 

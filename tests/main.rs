@@ -11,6 +11,7 @@ mod conformance;
 mod crash;
 mod crash_points;
 mod dead_letters;
+mod disabled;
 mod enqueuing;
 mod fan_out;
 #[expect(dead_code, reason = "what the promises that are still to come need")]

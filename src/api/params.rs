@@ -82,7 +82,8 @@ impl Params {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+/// A time of a request, in whole microseconds.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     // A plus sign that nobody encoded arrives as a space.
     let repaired = text.rsplit_once(' ').map(|(time, offset)| format!("{time}+{offset}"));
     DateTime::parse_from_rfc3339(text)

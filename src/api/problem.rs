@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::model::problem::Problem;
-use crate::ports::{BackendError, CatalogError};
+use crate::ports::{BackendError, CatalogError, RetryError};
 
 /// How many seconds a client should wait when a backend is away: our own retries have begun by then.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
@@ -31,6 +31,9 @@ pub(super) enum ApiError {
     Unauthorized { token_given: bool },
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// What is asked for cannot be done as things stand.
+    #[error("{0}")]
+    Conflict(String),
     #[error("this path has no such method: see `Allow`")]
     MethodNotAllowed,
     #[error("the request took too long, and whether it took effect is unknown: send it again later")]
@@ -47,6 +50,16 @@ impl From<CatalogError> for ApiError {
             CatalogError::Backend(error) => Self::Backend(error),
             CatalogError::NotFound => Self::NotFound("endpoint"),
             CatalogError::Invalid(problems) => Self::Invalid(problems),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Backend(error) => Self::Backend(error),
+            RetryError::NotFound(what) => Self::NotFound(what),
+            conflict => Self::Conflict(conflict.to_string()),
         }
     }
 }
@@ -71,6 +84,7 @@ impl ApiError {
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Unsupported media type"),
             Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout", "Timed out"),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),

@@ -5,6 +5,7 @@ mod endpoints;
 mod events;
 mod fakes;
 mod manners;
+mod retries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tower::ServiceExt as _;
 use super::{Api, Calls, Token, router};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::secret::Secret;
-use fakes::{FakeCatalog, FakeDoor, FakeObserve, FakeReadiness, FakeRecords};
+use fakes::{FakeCatalog, FakeDoor, FakeObserve, FakeReadiness, FakeRecords, FakeRetries};
 
 const ADMIN: &str = "admin-token-0123456789";
 const ACME: &str = "acme-token-0123456789";
@@ -28,6 +29,7 @@ struct World {
     door: Arc<FakeDoor>,
     catalog: Arc<FakeCatalog>,
     records: Arc<FakeRecords>,
+    retries: Arc<FakeRetries>,
     readiness: Arc<FakeReadiness>,
     tokens: Vec<Token>,
 }
@@ -52,6 +54,7 @@ impl World {
                 door: self.door.clone(),
                 catalog: self.catalog.clone(),
                 records: self.records.clone(),
+                retries: self.retries.clone(),
                 tokens: self.tokens.clone(),
                 max_event_bytes: 1000,
                 max_body_bytes: 100_000,

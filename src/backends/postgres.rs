@@ -13,6 +13,7 @@ mod records;
 mod retention;
 mod schema;
 mod statement;
+mod stopping;
 mod totals;
 mod waiting;
 mod write;

@@ -15,6 +15,7 @@ mod records;
 mod retention;
 mod schedule;
 mod schema;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -1,6 +1,7 @@
 //! `posthaste deliveries …`.
 
 use clap::{Args, Subcommand};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Call, Client};
@@ -13,6 +14,11 @@ pub enum DeliveriesCommand {
     List(ListArgs),
     /// Show one delivery with its attempts
     Get {
+        /// The delivery's id
+        id: String,
+    },
+    /// Put a failed delivery back: it is sent again now, with the next attempt number
+    Retry {
         /// The delivery's id
         id: String,
     },
@@ -85,6 +91,11 @@ pub(super) async fn run(connection: &Connection, command: DeliveriesCommand, str
         }
         DeliveriesCommand::Get { id } => {
             let answer = client.call(Call::get(&["deliveries", &id])).await?;
+            output::object(&answer, connection, streams)
+        }
+        DeliveriesCommand::Retry { id } => {
+            let path = ["deliveries", &id, "retry"];
+            let answer = client.call(Call { method: Method::POST, ..Call::get(&path) }).await?;
             output::object(&answer, connection, streams)
         }
     }

@@ -58,6 +58,16 @@ pub enum EndpointsCommand {
     },
     /// Remove an endpoint; its deliveries stay listed
     Delete { id: i64 },
+    /// Put its failed deliveries back, oldest first: they are sent again now, with their next attempt numbers
+    RetryFailed {
+        id: i64,
+        /// Created at this time or later, such as 2026-01-02T03:04:05Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Created before this time
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
 }
 
 /// What may be chosen when an endpoint is registered, and changed later.
@@ -203,5 +213,28 @@ pub(super) async fn run(connection: &Connection, command: EndpointsCommand, stre
             }
             Ok(())
         }
+        EndpointsCommand::RetryFailed { id, since, until } => retry_failed(&client, id, since, until, connection, streams).await,
     }
+}
+
+async fn retry_failed(
+    client: &Client,
+    id: i64,
+    since: Option<String>,
+    until: Option<String>,
+    connection: &Connection,
+    streams: &mut Streams<'_>,
+) -> Result<(), CliError> {
+    let mut body = Map::new();
+    put(&mut body, "since", since);
+    put(&mut body, "until", until);
+    let path = ["endpoints", &id.to_string(), "retry-failed"];
+    let answer = client.call(Call::with_body(Method::POST, &path, Value::Object(body).to_string())).await?;
+    if connection.json {
+        return output::raw(&answer, streams);
+    }
+    let count = output::parse::<Value>(&answer)?["retried"].as_u64().unwrap_or_default();
+    let what = if count == 1 { "1 delivery is".to_owned() } else { format!("{count} deliveries are") };
+    writeln!(streams.out, "{what} put back")?;
+    Ok(())
 }

@@ -191,6 +191,22 @@ async fn deliveries_are_filtered_and_shown_with_their_attempts() {
 }
 
 #[tokio::test]
+async fn failed_deliveries_are_put_back_one_by_one_and_all_of_an_endpoint() {
+    let one = ran(&["deliveries", "retry", "d1"], &[(202, r#"{"id":"d1","status":"retrying"}"#)]).await;
+    assert_eq!((one.exit, one.out.as_str()), (Exit::Done, "id      d1\nstatus  retrying\n"));
+    assert_eq!(one.asked, ["POST /api/webhooks/deliveries/d1/retry HTTP/1.1\n"]);
+    let all = ran(&["endpoints", "retry-failed", "7", "--since", "2026-01-02T03:04:05Z"], &[(200, r#"{"retried":2}"#)]).await;
+    assert_eq!((all.exit, all.out.as_str()), (Exit::Done, "2 deliveries are put back\n"));
+    assert_eq!(all.asked, ["POST /api/webhooks/endpoints/7/retry-failed HTTP/1.1\n{\"since\":\"2026-01-02T03:04:05Z\"}"]);
+    let json = ran(&["endpoints", "retry-failed", "7", "--json"], &[(200, r#"{"retried":1}"#)]).await;
+    assert_eq!((json.out.trim_end(), json.asked[0].lines().last()), (r#"{"retried":1}"#, Some("{}")));
+    let problem = r#"{"detail":"the delivery is delivered: only a failed one can be put back"}"#;
+    let refused = ran(&["deliveries", "retry", "d1"], &[(409, problem)]).await;
+    assert_eq!(refused.exit, Exit::Failed);
+    assert!(refused.err.contains("is delivered") && refused.err.contains("409"), "{}", refused.err);
+}
+
+#[tokio::test]
 async fn stats_are_shown() {
     let ran = ran(&["stats", "--hours", "2"], &[(200, r#"{"total_deliveries":3,"success_rate":100.0}"#)]).await;
     assert_eq!(ran.out, "total_deliveries  3\nsuccess_rate      100\n");

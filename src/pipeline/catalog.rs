@@ -1,10 +1,11 @@
 //! The endpoints as this process knows them: an index in memory, kept up to date.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::matching::Index;
@@ -25,13 +26,24 @@ pub struct LiveCatalog {
     index: RwLock<Index>,
     /// The revision that the index shows. Held while changes are fetched, so that older ones cannot overwrite newer ones.
     revision: Mutex<i64>,
+    /// Endpoints that became inactive, until somebody asks. Each is here once, however often it changes.
+    inactive: std::sync::Mutex<HashSet<i64>>,
+    some_inactive: Notify,
     observe: Arc<dyn Observe>,
 }
 
 impl LiveCatalog {
     #[must_use]
     pub fn new(backend: Arc<dyn Catalog>, guard: Guard, observe: Arc<dyn Observe>) -> Arc<Self> {
-        Arc::new(Self { backend, guard, index: RwLock::default(), revision: Mutex::new(0), observe })
+        Arc::new(Self {
+            backend,
+            guard,
+            index: RwLock::default(),
+            revision: Mutex::new(0),
+            inactive: std::sync::Mutex::default(),
+            some_inactive: Notify::new(),
+            observe,
+        })
     }
 
     /// Fetches what changed.
@@ -44,19 +56,48 @@ impl LiveCatalog {
         if changes.revision == *revision {
             return Ok(());
         }
+        let mut inactive = changes.removed.clone();
         let active = {
             let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
             for id in changes.removed {
                 index.remove(id);
             }
             for endpoint in changes.changed {
+                if !endpoint.spec.is_active {
+                    inactive.push(endpoint.id);
+                }
                 index.put(Arc::new(endpoint));
             }
             index.active()
         };
+        // The first time everything is new, and nothing became anything.
+        if *revision != 0 && !inactive.is_empty() {
+            self.inactive.lock().unwrap_or_else(PoisonError::into_inner).extend(inactive);
+            self.some_inactive.notify_one();
+        }
         *revision = changes.revision;
         self.observe.endpoints_active(active);
         Ok(())
+    }
+
+    /// Waits for endpoints that are disabled or removed, and answers them, each time all that came since the last time.
+    pub(super) async fn next_inactive(&self) -> Vec<i64> {
+        loop {
+            let taken = std::mem::take(&mut *self.inactive.lock().unwrap_or_else(PoisonError::into_inner));
+            if !taken.is_empty() {
+                return taken.into_iter().collect();
+            }
+            self.some_inactive.notified().await;
+        }
+    }
+
+    /// The endpoint, or why nothing is sent to it.
+    pub(super) fn active(&self, id: i64) -> Result<Arc<Endpoint>, String> {
+        match self.read(|index| index.get(id).cloned()) {
+            Some(endpoint) if endpoint.spec.is_active => Ok(endpoint),
+            Some(endpoint) => Err(format!("the endpoint is disabled: {}", endpoint.disabled_reason.as_deref().unwrap_or("by its owner"))),
+            None => Err("the endpoint was removed".to_owned()),
+        }
     }
 
     /// Follows changes until `stop`.

@@ -75,12 +75,24 @@ pub(super) struct Flight {
     pub(super) origin: Origin,
 }
 
+impl Flight {
+    /// Whether the delivery is in the records already.
+    pub(super) fn is_recorded(&self) -> bool {
+        match &self.origin {
+            Origin::Routing { routing, .. } => routing.is_recorded(),
+            Origin::Schedule => true,
+        }
+    }
+}
+
 /// How a flight ended.
 pub(super) enum Landing {
     /// An attempt was made.
     Attempted { attempt: Attempt, verdict: Verdict },
     /// Back onto the schedule, without an attempt.
     Parked { until: Timestamp },
+    /// No further attempt, since the endpoint is inactive; with the attempt that was under way, if one was.
+    Stopped { last: Option<Attempt>, reason: String },
 }
 
 /// What the recorder is told.

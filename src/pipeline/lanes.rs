@@ -151,6 +151,13 @@ impl Lanes {
         stalled
     }
 
+    /// Takes out all that waits in one endpoint's lane.
+    pub(super) fn take(&self, endpoint_id: i64) -> Vec<Flight> {
+        let mut state = self.state();
+        let waiting = state.lanes.get_mut(&endpoint_id).map(|lane| std::mem::take(&mut lane.waiting));
+        waiting.into_iter().flatten().map(|(_, flight)| flight).collect()
+    }
+
     /// Lets nothing more start.
     pub(super) fn shut(&self) {
         self.state().closed = true;

@@ -9,13 +9,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Lanes, Start};
 use super::patience;
-use super::retry;
+use super::retry::{self, Verdict};
 use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock;
+use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
 
@@ -25,6 +27,7 @@ const PARKED: Duration = Duration::from_secs(2);
 pub(super) struct Sending {
     pub(super) lanes: Lanes,
     pub(super) sender: Sender,
+    pub(super) catalog: Arc<LiveCatalog>,
     pub(super) retry: RetrySettings,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
@@ -73,7 +76,21 @@ impl Sending {
         };
         self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
+        // Nothing waits for an endpoint that was disabled or removed while the request ran.
+        if let (Verdict::RetryAt(_), Err(reason)) = (verdict, self.catalog.active(flight.endpoint.id)) {
+            return Landing::Stopped { last: Some(attempt), reason };
+        }
         Landing::Attempted { attempt, verdict }
+    }
+
+    /// Takes out what waits for its turn in the endpoint's lane, and answers which deliveries these are.
+    pub(super) async fn stop(&self, endpoint_id: i64, reason: &str) -> Vec<DeliveryId> {
+        let flights = self.lanes.take(endpoint_id);
+        let ids = flights.iter().map(|flight| flight.id).collect();
+        for flight in flights {
+            self.report(Report::Landed { flight, landing: Landing::Stopped { last: None, reason: reason.to_owned() } }).await;
+        }
+        ids
     }
 
     /// Puts flights back onto the schedule. Jitter keeps them from coming back all at once.

@@ -18,7 +18,7 @@ use super::record::Recorder;
 use super::retention::Retention;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
-use super::sweep;
+use super::{stopping, sweep};
 use crate::config::{RetentionSettings, RetrySettings, WorkerSettings};
 use crate::ports::{Observe, Outbox, Queue, Records};
 use crate::sender::Sender;
@@ -94,6 +94,7 @@ impl Worker {
         let sending = Arc::new(Sending {
             lanes: Lanes::new(parts.worker.in_flight, parts.worker.endpoint_in_flight),
             sender: parts.sender,
+            catalog: Arc::clone(&parts.catalog),
             retry: parts.retry,
             reports,
             observe: Arc::clone(&parts.observe),
@@ -120,6 +121,7 @@ impl Worker {
         if let Some(outbox) = parts.outbox {
             intakes.spawn(watched(outbox::run(Arc::clone(&intake), outbox, stop.clone()), &failed));
         }
+        intakes.spawn(watched(stopping::run(Arc::clone(&intake)), &failed));
         intakes.spawn(watched(sweep::take_over(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(sweep::look(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
         intakes.spawn(watched(sweep::restore(intake, stop.clone()), &failed));

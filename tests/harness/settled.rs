@@ -31,11 +31,11 @@ impl World {
         }
     }
 
-    /// Changes the database behind the program's back.
+    /// Changes the database itself, as an owner with plain SQL does.
     pub(crate) async fn execute(&self, sql: &str) {
         match &self.stores {
-            Stores::Production { .. } => self.sql().await.batch_execute(sql).await.expect("executed"),
-            Stores::Embedded { file } => opened(file).batch_execute(sql).expect("executed"),
+            Stores::Production { .. } => self.sql().await.batch_execute(sql).await.expect("valid SQL"),
+            Stores::Embedded { file } => open(file).batch_execute(sql).expect("valid SQL"),
         }
     }
 
@@ -66,10 +66,10 @@ impl World {
 }
 
 fn number_in(file: &Path, sql: &str) -> i64 {
-    diesel::sql_query(sql).get_result::<Number>(&mut opened(file)).expect("a number").number
+    diesel::sql_query(sql).get_result::<Number>(&mut open(file)).expect("a number").number
 }
 
-fn opened(file: &Path) -> SqliteConnection {
+fn open(file: &Path) -> SqliteConnection {
     let mut connection = SqliteConnection::establish(file.to_str().expect("our own name")).expect("the file is there");
     connection.batch_execute("PRAGMA busy_timeout = 5000").expect("SQLite");
     connection

@@ -9,7 +9,7 @@ use crate::model::event::EventKey;
 
 const PATH: &str = "/api/webhooks/deliveries";
 
-fn delivery(second: u32) -> (DeliveryView, Vec<AttemptView>) {
+pub(super) fn delivery(second: u32) -> (DeliveryView, Vec<AttemptView>) {
     let at = clock::from_unix_seconds(1_763_757_296.5 + f64::from(second));
     let key = EventKey { tenant: Arc::from("default"), id: Arc::from("e1") };
     let view = DeliveryView {

@@ -1,5 +1,7 @@
 //! The ports in memory.
 
+mod retries;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::model::secret::Secret;
 use crate::ports::{
     Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Forgotten, Known, Observe, PartHealth, Readiness, Records,
 };
+
+pub(super) use retries::{Asked, FakeRetries};
 
 pub(super) fn away() -> BackendError {
     BackendError::Unavailable { backend: "postgres", address: "db.internal:5432".into(), source: "password hunter2".into() }

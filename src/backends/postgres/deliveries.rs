@@ -46,6 +46,7 @@ struct Row {
     event_type: String,
     response_body: Option<String>,
     error_message: Option<String>,
+    attempt_error: Option<String>,
 }
 
 /// A past attempt: number, time, status, body, response time, error.
@@ -64,7 +65,8 @@ impl Row {
     fn last_attempt(&self) -> Option<AttemptView> {
         let at = self.last_attempt_at?;
         let time = self.response_time.unwrap_or(0.0);
-        let attempt = (self.attempt_count, at, self.response_status, self.response_body.clone(), time, self.error_message.clone());
+        let error = self.attempt_error.clone().or_else(|| self.error_message.clone());
+        let attempt = (self.attempt_count, at, self.response_status, self.response_body.clone(), time, error);
         (self.attempt_count > 0).then(|| attempt_of(attempt))
     }
 

@@ -16,6 +16,7 @@ diesel::table! {
         event_type -> Text,
         response_body -> Nullable<Text>,
         error_message -> Nullable<Text>,
+        attempt_error -> Nullable<Text>,
     }
 }
 

@@ -21,10 +21,10 @@ macro_rules! insert_deliveries {
     ($rest:literal) => {
         concat!(
             "INSERT INTO webhook_deliveries (id, endpoint_id, created_at, next_retry_at, last_attempt_at, response_time, \
-             attempt_count, response_status, status, tenant, event_id, event_type, response_body, error_message) \
-             SELECT d.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS d (id, endpoint_id, created_at, next_retry_at, \
+             attempt_count, response_status, status, tenant, event_id, event_type, response_body, error_message, attempt_error) \
+             SELECT d.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS d (id, endpoint_id, created_at, next_retry_at, \
              last_attempt_at, response_time, attempt_count, response_status, status, tenant, event_id, event_type, \
-             response_body, error_message)",
+             response_body, error_message, attempt_error)",
             $rest
         )
     };
@@ -41,7 +41,7 @@ macro_rules! insert_events {
     };
 }
 
-/// Declares a statement whose last fourteen columns are deliveries.
+/// Declares a statement whose last fifteen columns are deliveries.
 macro_rules! delivering_statement {
     ($(#[$meta:meta])* $name:ident { $($field:ident: $rust:ty => $sql:ty),* $(,)? } = $text:expr) => {
         statement! {
@@ -62,6 +62,7 @@ macro_rules! delivering_statement {
                 delivery_event_type: Texts<'a> => Array<Text>,
                 response_body: MaybeTexts<'a> => Array<Nullable<Text>>,
                 error_message: MaybeTexts<'a> => Array<Nullable<Text>>,
+                attempt_error: MaybeTexts<'a> => Array<Nullable<Text>>,
             } -> () = $text
         }
 
@@ -82,7 +83,8 @@ macro_rules! delivering_statement {
                     event_id: column(rows, |(e, _)| &*e.key.id),
                     delivery_event_type: column(rows, |(e, _)| &*e.event_type),
                     response_body: column(rows, |(_, d)| body_of(d.last.as_ref())),
-                    error_message: column(rows, |(_, d)| error_of(d)),
+                    error_message: column(rows, |(_, d)| d.reason.as_deref().or(error_of(d))),
+                    attempt_error: column(rows, |(_, d)| d.reason.as_deref().and(error_of(d))),
                 }
             }
         }
@@ -137,7 +139,8 @@ delivering_statement! {
 
 statement! {
     /// Further steps. The rows are locked in the order of their ids, so that two recorders never wait for each other; the
-    /// outcome that a new one replaces moves to the past attempts.
+    /// outcome that a new one replaces moves to the past attempts. A row that was stopped takes an attempt that was
+    /// under way, and stays stopped unless that delivered it.
     TakeSteps<'a> {
         id: Vec<Uuid> => Array<SqlUuid>,
         after_attempts: Vec<i32> => Array<Integer>,
@@ -149,25 +152,32 @@ statement! {
         response_status: Vec<Option<i32>> => Array<Nullable<Integer>>,
         response_body: MaybeTexts<'a> => Array<Nullable<Text>>,
         response_time: Vec<Option<f64>> => Array<Nullable<Double>>,
-        error_message: MaybeTexts<'a> => Array<Nullable<Text>>,
+        error: MaybeTexts<'a> => Array<Nullable<Text>>,
+        reason: MaybeTexts<'a> => Array<Nullable<Text>>,
     } -> () =
-        "WITH v AS (SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS v (id, after_attempts, attempted, status, \
-         attempt_count, next_retry_at, at, response_status, response_body, response_time, error_message)), \
-         old AS (SELECT d.id, d.attempt_count, d.last_attempt_at, d.response_status, d.response_body, d.response_time, \
-         d.error_message, v.attempted FROM webhook_deliveries d JOIN v ON d.id = v.id \
-         WHERE d.attempt_count = v.after_attempts AND d.status IN ('pending', 'retrying') ORDER BY d.id FOR UPDATE OF d), \
+        "WITH v AS (SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS v (id, after_attempts, attempted, status, \
+         attempt_count, next_retry_at, at, response_status, response_body, response_time, error, reason)), \
+         old AS (SELECT d.id, d.status, d.attempt_count, d.last_attempt_at, d.response_status, d.response_body, d.response_time, \
+         CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END AS error, v.attempted, \
+         coalesce(v.reason, CASE WHEN d.status = 'failed' AND v.status <> 'delivered' THEN d.error_message END) AS reason \
+         FROM webhook_deliveries d JOIN v ON d.id = v.id \
+         WHERE d.attempt_count = v.after_attempts AND (d.status IN ('pending', 'retrying') \
+         OR v.attempted AND d.status = 'failed' AND (d.attempt_error IS NOT NULL OR d.last_attempt_at IS NULL)) \
+         ORDER BY d.id FOR UPDATE OF d), \
          past AS (INSERT INTO webhook_past_attempts (delivery_id, attempt_number, at, response_status, response_body, \
          response_time, error_message) SELECT id, attempt_count, last_attempt_at, response_status, response_body, \
-         coalesce(response_time, 0), error_message FROM old \
+         coalesce(response_time, 0), error FROM old \
          WHERE attempted AND attempt_count > 0 AND last_attempt_at IS NOT NULL ON CONFLICT DO NOTHING) \
-         UPDATE webhook_deliveries d SET status = v.status, attempt_count = v.attempt_count, next_retry_at = v.next_retry_at, \
+         UPDATE webhook_deliveries d SET attempt_count = v.attempt_count, \
+         status = CASE WHEN old.status = 'failed' AND v.status <> 'delivered' THEN 'failed' ELSE v.status END, \
+         next_retry_at = CASE WHEN old.status <> 'failed' THEN v.next_retry_at END, \
          last_attempt_at = CASE WHEN v.attempted THEN v.at ELSE d.last_attempt_at END, \
          response_status = CASE WHEN v.attempted THEN v.response_status ELSE d.response_status END, \
          response_body = CASE WHEN v.attempted THEN v.response_body ELSE d.response_body END, \
          response_time = CASE WHEN v.attempted THEN v.response_time ELSE d.response_time END, \
-         error_message = CASE WHEN v.attempted THEN v.error_message ELSE coalesce(v.error_message, d.error_message) END \
-         FROM old JOIN v USING (id) WHERE d.id = old.id AND d.attempt_count = v.after_attempts \
-         AND d.status IN ('pending', 'retrying')"
+         error_message = coalesce(old.reason, CASE WHEN v.attempted THEN v.error ELSE old.error END), \
+         attempt_error = CASE WHEN old.reason IS NULL THEN NULL WHEN v.attempted THEN v.error ELSE old.error END \
+         FROM old JOIN v USING (id) WHERE d.id = old.id AND d.attempt_count = v.after_attempts AND d.status = old.status"
 }
 
 statement! {
@@ -206,7 +216,7 @@ fn body_of(last: Option<&AttemptResult>) -> Option<&str> {
 }
 
 fn error_of(state: &DeliveryState) -> Option<&str> {
-    state.last.as_ref().and_then(|last| last.error_message.as_deref()).or(state.reason.as_deref())
+    state.last.as_ref().and_then(|last| last.error_message.as_deref())
 }
 
 fn deliveries_of<'a>(routed: &[&'a Routed]) -> Vec<(&'a Event, &'a DeliveryState)> {
@@ -267,7 +277,8 @@ pub(super) async fn take_steps(connection: &mut AsyncPgConnection, steps: &[&Ste
         response_status: column(steps, |s| status_of(s.state.last.as_ref())),
         response_body: column(steps, |s| body_of(s.state.last.as_ref())),
         response_time: column(steps, |s| s.state.last.as_ref().map(|last| last.response_time)),
-        error_message: column(steps, |s| error_of(&s.state)),
+        error: column(steps, |s| error_of(&s.state)),
+        reason: column(steps, |s| s.state.reason.as_deref()),
     };
     statement.execute(connection).await.map(drop)
 }

@@ -12,7 +12,7 @@ use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_endpoints
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{WAITING, delivery_id, limit, micros, number, time};
 use crate::model::clock::{self, Timestamp};
-use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Waiting};
+use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Status, Waiting};
 use crate::model::event::Event;
 use crate::ports::{Batch, Routed, Step};
 
@@ -87,21 +87,27 @@ fn waits() -> _ {
 fn advance(conn: &mut SqliteConnection, step: &Step) -> Result<(), Trouble> {
     let state = &step.state;
     let id = state.id.0.as_bytes().as_slice();
-    let after = i64::from(step.after_attempts);
-    if state.last.is_some() && step.after_attempts > 0 {
-        keep_past_attempt(conn, id, after)?;
-    }
-    let untouched = d::table.filter(d::id.eq(id)).filter(d::attempt_count.eq(after)).filter(waits());
+    let Some(stopped) = stands(conn, id, step)? else { return Ok(()) };
+    // After an attempt that was under way, what was stopped stays stopped, unless that delivered it.
+    let stopped = stopped.filter(|_| state.status != Status::Delivered);
+    let (status, next_retry_at) = match stopped {
+        Some(_) => (Status::Failed, None),
+        None => (state.status, state.next_retry_at),
+    };
     let standing = (
-        d::status.eq(state.status.as_str()),
+        d::status.eq(status.as_str()),
         d::attempt_count.eq(i64::from(state.attempt_count)),
-        d::reason.eq(state.reason.as_deref()),
-        d::next_retry_at.eq(state.next_retry_at.map(micros)),
+        d::reason.eq(state.reason.clone().or(stopped)),
+        d::next_retry_at.eq(next_retry_at.map(micros)),
     );
+    let row = d::table.filter(d::id.eq(id));
     match &state.last {
         // The outcome of the attempt before stays where it is: it is still the latest.
-        None => diesel::update(untouched).set(standing).execute(conn)?,
+        None => diesel::update(row).set(standing).execute(conn)?,
         Some(last) => {
+            if step.after_attempts > 0 {
+                keep_past_attempt(conn, id)?;
+            }
             let outcome = (
                 d::last_attempt_at.eq(micros(last.at)),
                 d::response_status.eq(status_code(last)),
@@ -109,28 +115,35 @@ fn advance(conn: &mut SqliteConnection, step: &Step) -> Result<(), Trouble> {
                 d::response_time.eq(last.response_time),
                 d::error_message.eq(last.error_message.as_deref()),
             );
-            diesel::update(untouched).set((standing, outcome)).execute(conn)?
+            diesel::update(row).set((standing, outcome)).execute(conn)?
         }
     };
     Ok(())
 }
 
+/// Whether the delivery still stands where the step starts; inside, the reason that it was stopped with.
+fn stands(conn: &mut SqliteConnection, id: &[u8], step: &Step) -> Result<Option<Option<String>>, Trouble> {
+    let after = i64::from(step.after_attempts);
+    let row = d::table.filter(d::id.eq(id)).filter(d::attempt_count.eq(after)).select((d::status, d::reason));
+    let Some((status, reason)) = row.first::<(String, Option<String>)>(conn).optional()? else { return Ok(None) };
+    Ok(match (status.as_str(), reason) {
+        ("pending" | "retrying", _) => Some(None),
+        ("failed", Some(reason)) if step.state.last.is_some() => Some(Some(reason)),
+        _ => None,
+    })
+}
+
 /// Moves the latest outcome out of the row that the next one is about to overwrite.
-fn keep_past_attempt(conn: &mut SqliteConnection, id: &[u8], attempts: i64) -> Result<(), Trouble> {
-    let latest = d::table
-        .filter(d::id.eq(id))
-        .filter(d::attempt_count.eq(attempts))
-        .filter(waits())
-        .filter(d::last_attempt_at.is_not_null())
-        .select((
-            d::id,
-            d::attempt_count,
-            d::last_attempt_at.assume_not_null(),
-            d::response_status,
-            d::response_body,
-            d::response_time.assume_not_null(),
-            d::error_message,
-        ));
+fn keep_past_attempt(conn: &mut SqliteConnection, id: &[u8]) -> Result<(), Trouble> {
+    let latest = d::table.filter(d::id.eq(id)).filter(d::last_attempt_at.is_not_null()).select((
+        d::id,
+        d::attempt_count,
+        d::last_attempt_at.assume_not_null(),
+        d::response_status,
+        d::response_body,
+        d::response_time.assume_not_null(),
+        d::error_message,
+    ));
     diesel::insert_or_ignore_into(past::table)
         .values(latest)
         .into_columns((

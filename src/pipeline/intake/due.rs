@@ -61,7 +61,7 @@ impl Intake {
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
         let mut loaded: HashMap<_, _> = loaded.into_iter().map(|waiting| (waiting.id, waiting)).collect();
-        let doubtful = |id: i64| self.catalog.read(|index| index.get(id).is_none_or(|endpoint| !endpoint.spec.is_active));
+        let doubtful = |id: i64| self.catalog.active(id).is_err();
         if loaded.values().any(|waiting: &Waiting| doubtful(waiting.endpoint_id)) {
             // What ends a delivery for good must not rest on an index that lags behind.
             let refresh = || self.catalog.refresh();
@@ -93,16 +93,12 @@ impl Intake {
 
     fn take_off(&self, waiting: Waiting) -> Result<Flight, Box<Report>> {
         let Waiting { id, endpoint_id, attempt_count, event_type, event, next_retry_at: _ } = waiting;
-        let endpoint = self.catalog.read(|index| index.get(endpoint_id).cloned());
-        let reason = match (endpoint, event) {
-            (Some(endpoint), Some(event)) if endpoint.spec.is_active => {
+        let reason = match (self.catalog.active(endpoint_id), event) {
+            (Ok(endpoint), Some(event)) => {
                 return Ok(Flight { id, endpoint, event, attempts_before: attempt_count, origin: Origin::Schedule });
             }
-            (Some(endpoint), _) if !endpoint.spec.is_active => {
-                format!("the endpoint is disabled: {}", endpoint.disabled_reason.as_deref().unwrap_or("by its owner"))
-            }
-            (None, _) => "the endpoint was removed".to_owned(),
-            (Some(_), _) => "its event is gone from webhook_events".to_owned(),
+            (Ok(_), None) => "its event is gone from webhook_events".to_owned(),
+            (Err(reason), _) => reason,
         };
         Err(Box::new(Report::Stopped { id, endpoint_id, attempts_before: attempt_count, event_type, reason }))
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Status};
+use crate::model::outcome::Attempt;
 use crate::pipeline::flight::{Flight, HeldClaim, Landing, Origin, Report, Routing};
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::settle::Settling;
@@ -83,17 +84,8 @@ impl Gatherer {
             Report::Landed { flight, landing } => self.landed(flight, landing),
             Report::Unmatched(routing) => self.routed(&routing, Vec::new(), &HashSet::new()),
             Report::Stopped { id, endpoint_id, attempts_before, event_type, reason } => {
-                let state = DeliveryState {
-                    id,
-                    endpoint_id,
-                    status: Status::Failed,
-                    attempt_count: attempts_before,
-                    last: None,
-                    reason: Some(reason),
-                    next_retry_at: None,
-                };
                 self.next.settled.push((event_type, false));
-                self.step(attempts_before, state);
+                self.step(attempts_before, stopped(id, endpoint_id, attempts_before, None, reason));
             }
             Report::NoAttempt { not_waiting, not_due } => {
                 self.next.settling.ended.extend(not_waiting.iter().chain(not_due.iter().map(|(id, _)| id)));
@@ -118,6 +110,12 @@ impl Gatherer {
 
     fn landed(&mut self, flight: Flight, landing: Landing) {
         self.next.landed += 1;
+        if matches!(&landing, Landing::Stopped { last: None, .. }) && flight.is_recorded() {
+            // Whoever took it out stops its row with all others of its endpoint, and counts it there.
+            self.next.settling.ended.push(flight.id);
+            self.next.settling.settlement.unscheduled.push(flight.id);
+            return;
+        }
         let (state, parked) = match landing {
             Landing::Parked { until } => (waiting(flight.id, flight.endpoint.id, flight.attempts_before, until), true),
             Landing::Attempted { attempt, verdict } => {
@@ -128,6 +126,10 @@ impl Gatherer {
                     self.next.batch.disabled.push((flight.endpoint.id, reason));
                 }
                 (state, false)
+            }
+            Landing::Stopped { last, reason } => {
+                let last = last.map(Attempt::into_result);
+                (stopped(flight.id, flight.endpoint.id, flight.attempts_before, last, reason), false)
             }
         };
         if !state.status.is_waiting() {
@@ -217,6 +219,11 @@ impl Gatherer {
 fn waiting(id: DeliveryId, endpoint_id: i64, attempt_count: u32, until: Timestamp) -> DeliveryState {
     let status = if attempt_count == 0 { Status::Pending } else { Status::Retrying };
     DeliveryState { id, endpoint_id, status, attempt_count, last: None, reason: None, next_retry_at: Some(until) }
+}
+
+fn stopped(id: DeliveryId, endpoint_id: i64, attempts_before: u32, last: Option<AttemptResult>, reason: String) -> DeliveryState {
+    let attempt_count = attempts_before + u32::from(last.is_some());
+    DeliveryState { id, endpoint_id, status: Status::Failed, attempt_count, last, reason: Some(reason), next_retry_at: None }
 }
 
 fn attempted(flight: &Flight, result: AttemptResult, verdict: Verdict) -> DeliveryState {

@@ -1,0 +1,2 @@
+DROP INDEX webhook_deliveries_failed_of_endpoint;
+DROP INDEX webhook_deliveries_waiting_of_endpoint;

@@ -1,0 +1,90 @@
+//! Failed deliveries are put back: they wait again, and are due at once.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::clock::{self, Timestamp};
+use crate::model::delivery::{DeliveryId, DeliveryView, Status};
+use crate::ports::{BackendError, Catalog, Queue, Records, Retries, RetryError, Settlement, Window};
+
+/// Deliveries that one commit puts back.
+const PAGE: usize = 1000;
+
+/// [`Retries`] over the records and the queue.
+pub struct PutBack {
+    pub records: Arc<dyn Records>,
+    pub queue: Arc<dyn Queue>,
+    pub catalog: Arc<dyn Catalog>,
+}
+
+impl PutBack {
+    async fn find(&self, id: DeliveryId, tenant: Option<&str>) -> Result<DeliveryView, RetryError> {
+        self.records.delivery(id, tenant).await?.map(|(view, _)| view).ok_or(RetryError::NotFound("delivery"))
+    }
+
+    /// Puts them on the schedule. They wait in the records already, so a queue that is away fails nothing: the sweep
+    /// puts them there.
+    async fn schedule(&self, ids: Vec<DeliveryId>, due: Timestamp) {
+        let settlement = Settlement { scheduled: ids.into_iter().map(|id| (id, due)).collect(), ..Settlement::default() };
+        if settlement.is_empty() {
+            return;
+        }
+        if let Err(error) = self.queue.settle(&settlement).await {
+            let deliveries = settlement.scheduled.len();
+            tracing::warn!(%error, deliveries, "deliveries were put back, and will be on the schedule with the next sweep");
+        }
+    }
+
+    async fn page(&self, endpoint: i64, window: Window, from: Option<DeliveryId>) -> Result<(u64, Option<DeliveryId>), BackendError> {
+        let page = self.records.failed(endpoint, window, from, PAGE).await?;
+        let due = clock::now();
+        let back = self.records.put_back(&page, due).await?;
+        let count = back.len() as u64;
+        self.schedule(back, due).await;
+        Ok((count, page.last().copied().filter(|_| page.len() == PAGE)))
+    }
+}
+
+#[async_trait]
+impl Retries for PutBack {
+    async fn retry(&self, id: DeliveryId, tenant: Option<&str>) -> Result<DeliveryView, RetryError> {
+        let found = self.find(id, tenant).await?;
+        if found.status != Status::Failed {
+            return Err(RetryError::NotFailed(found.status));
+        }
+        match self.catalog.get(found.endpoint_id, None).await? {
+            None => return Err(RetryError::Removed(found.endpoint_id)),
+            Some(endpoint) if !endpoint.spec.is_active => return Err(RetryError::Disabled(endpoint.id)),
+            Some(_) => {}
+        }
+        let due = clock::now();
+        let back = self.records.put_back(&[id], due).await?;
+        // Read before it is on the schedule: the answer shows it waiting, and not what came of it.
+        let view = self.find(id, tenant).await;
+        if back.is_empty() {
+            let status = view?.status;
+            return Err(if status == Status::Failed { RetryError::EventGone } else { RetryError::NotFailed(status) });
+        }
+        self.schedule(back, due).await;
+        view
+    }
+
+    async fn retry_failed(&self, endpoint: i64, tenant: Option<&str>, window: Window) -> Result<u64, RetryError> {
+        let found = self.catalog.get(endpoint, tenant).await?.ok_or(RetryError::NotFound("endpoint"))?;
+        if !found.spec.is_active {
+            return Err(RetryError::Disabled(endpoint));
+        }
+        // What fails while this runs must not be put back by it as well, and again.
+        let window = Window { until: Some(window.until.unwrap_or_else(clock::now)), ..window };
+        let (mut retried, mut from) = (0, None);
+        loop {
+            let (count, last) = self.page(endpoint, window, from).await?;
+            retried += count;
+            if last.is_none() {
+                return Ok(retried);
+            }
+            from = last;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The endpoints, and what changes among them.
+
+use async_trait::async_trait;
+
+use super::BackendError;
+use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
+use crate::model::page::Page;
+use crate::model::problem::Problem;
+
+/// What changed among the endpoints.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    /// The revision that is reached with these.
+    pub revision: i64,
+    /// New and changed endpoints, inactive ones included.
+    pub changed: Vec<Endpoint>,
+    pub removed: Vec<i64>,
+}
+
+/// Why an endpoint could not be registered, changed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("there is no such endpoint")]
+    NotFound,
+    #[error("the endpoint is not valid")]
+    Invalid(Vec<Problem>),
+}
+
+/// The endpoints.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// All that changed after `revision`, whoever changed it and by whatever means, SQL included; everything when `revision` is 0.
+    /// Costs next to nothing when nothing changed.
+    async fn changes(&self, revision: i64) -> Result<Changes, BackendError>;
+
+    /// Registers an endpoint. A missing secret is made: `whsec_` and the base64 of 32 random bytes.
+    async fn create(&self, new: NewEndpoint) -> Result<Endpoint, CatalogError>;
+
+    /// Replaces what the owner chose. Making it active takes its `disabled_reason` away.
+    async fn update(&self, id: i64, tenant: Option<&str>, spec: EndpointSpec) -> Result<Endpoint, CatalogError>;
+
+    /// Removes an endpoint. Its deliveries stay listed.
+    async fn remove(&self, id: i64, tenant: Option<&str>) -> Result<(), CatalogError>;
+
+    /// One endpoint; `None` too when it is of another tenant.
+    async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError>;
+
+    /// Endpoints newest first, starting after `after`.
+    async fn list(&self, tenant: Option<&str>, after: Option<i64>, limit: u32) -> Result<Page<Endpoint, i64>, BackendError>;
+}

@@ -1,0 +1,158 @@
+//! What is known of events and deliveries.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{BackendError, Stopping};
+use crate::model::clock::Timestamp;
+use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
+use crate::model::event::{Event, EventKey};
+use crate::model::page::Page;
+
+/// An event with all the deliveries it will ever have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routed {
+    pub event: Arc<Event>,
+    /// Whether the event is in the records already, accepted and not routed.
+    pub accepted: bool,
+    pub deliveries: Vec<DeliveryState>,
+}
+
+/// Another step of a delivery that is in the records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Attempts that were recorded before this one. A step counts only if nobody recorded another one meanwhile.
+    pub after_attempts: u32,
+    pub state: DeliveryState,
+}
+
+/// What one commit writes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    pub routed: Vec<Routed>,
+    pub steps: Vec<Step>,
+    /// Endpoints that asked to be left alone, with the reason.
+    pub disabled: Vec<(i64, String)>,
+    /// Accepted events that cannot be routed, with the reason: they are dead letters from now on.
+    pub set_aside: Vec<(EventKey, String)>,
+}
+
+impl Batch {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.routed.is_empty() && self.steps.is_empty() && self.disabled.is_empty() && self.set_aside.is_empty()
+    }
+}
+
+/// What the records know of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing.
+    No,
+    /// It was accepted, and nobody has routed it.
+    Accepted,
+    /// It was accepted, and is a dead letter.
+    SetAside,
+    /// Its deliveries are recorded.
+    Routed,
+}
+
+/// An accepted event as it is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accepted {
+    Event(Event),
+    /// Its `data` has more bytes than it may have, and was left where it is.
+    TooLarge {
+        key: EventKey,
+        event_type: Arc<str>,
+        bytes: u64,
+    },
+}
+
+/// What one look at old rows came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten<P> {
+    pub removed: u64,
+    /// The last row that was looked at; `None` when there is none after it.
+    pub next: Option<P>,
+}
+
+/// The truth: every event and delivery that a commit was made for.
+#[async_trait]
+pub trait Records: Stopping {
+    /// Which server it is: `postgres`, `sqlite`.
+    fn name(&self) -> &'static str;
+
+    /// Makes accepted events durable in one commit. Answers for each, in order, whether it was new; one that was there is left as it is.
+    async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError>;
+
+    /// What is known of these events, in order.
+    async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError>;
+
+    /// Those of these events that are accepted, not routed and not set aside, in any order. The `data` of none that is loaded has more
+    /// than `max_bytes`.
+    async fn load_accepted(&self, keys: &[EventKey], max_bytes: usize) -> Result<Vec<Accepted>, BackendError>;
+
+    /// Those of these deliveries that still wait, with their events, in any order.
+    async fn load_waiting(&self, ids: &[DeliveryId]) -> Result<Vec<Waiting>, BackendError>;
+
+    /// Commits all of it at once. An event that somebody else routed meanwhile is left as it was, with its deliveries, and so is a
+    /// delivery that somebody else took a step with; the rest is written. Routing an event that was set aside takes that back.
+    async fn record(&self, batch: &Batch) -> Result<(), BackendError>;
+
+    /// Accepted events that nobody has routed or set aside, oldest first, that were accepted before `before` and come after `from`.
+    async fn unrouted(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Vec<(EventKey, Timestamp)>, BackendError>;
+
+    /// Waiting deliveries due before `before`, earliest first, that come after `from`.
+    async fn overdue(
+        &self,
+        before: Timestamp,
+        from: Option<(Timestamp, DeliveryId)>,
+        max: usize,
+    ) -> Result<Vec<(DeliveryId, Timestamp)>, BackendError>;
+
+    /// Removes deliveries that ended, whose last attempt was before `before`, or whose event was accepted before it where none
+    /// was made; their attempts go with them. Looks at up to `max` of those whose events were accepted before `before`, oldest
+    /// first, that come after `from`. One that somebody is writing may be passed over.
+    async fn forget_deliveries(
+        &self,
+        before: Timestamp,
+        from: Option<DeliveryId>,
+        max: usize,
+    ) -> Result<Forgotten<DeliveryId>, BackendError>;
+
+    /// Removes routed events of which no delivery is left. Looks at up to `max` of those accepted before `before`, oldest first,
+    /// that come after `from`. From then on nothing is known of the event.
+    async fn forget_events(
+        &self,
+        before: Timestamp,
+        from: Option<&(Timestamp, EventKey)>,
+        max: usize,
+    ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError>;
+
+    /// Deliveries newest first, starting after `after`.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        limit: u32,
+    ) -> Result<Page<DeliveryView, DeliveryId>, BackendError>;
+
+    /// One delivery with its attempts, first attempt first.
+    async fn delivery(&self, id: DeliveryId, tenant: Option<&str>) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, BackendError>;
+
+    /// Totals over the deliveries created at `since` or later.
+    async fn totals(&self, since: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError>;
+
+    /// The same for each of these endpoints, in order.
+    async fn endpoint_totals(&self, since: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError>;
+
+    /// Whether it can do its work now.
+    async fn ping(&self) -> Result<(), BackendError>;
+}
