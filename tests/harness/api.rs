@@ -60,6 +60,13 @@ impl Api {
         self.send_text(Method::POST, path, Some(body.to_owned())).await
     }
 
+    /// The status of an answer to these bytes; `None` when none came within ten seconds.
+    pub(crate) async fn try_post(&self, path: &str, body: &str) -> Option<u16> {
+        let request = self.client.post(format!("{}{path}", self.base)).timeout(Duration::from_secs(10));
+        let answer = request.header("content-type", "application/json").body(body.to_owned()).send().await;
+        Some(answer.ok()?.status().as_u16())
+    }
+
     async fn send_text(&self, method: Method, path: &str, body: Option<String>) -> Answered {
         let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
         if let Some(token) = &self.token {

@@ -29,10 +29,14 @@ struct Shared {
     count: watch::Sender<usize>,
 }
 
+/// What a request gets, where that depends on the request.
+type Rule = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
+
 #[derive(Default)]
 struct State {
     requests: Vec<Arc<Received>>,
     scripts: HashMap<String, VecDeque<Reply>>,
+    rules: HashMap<String, Rule>,
     connections: usize,
     in_flight: HashMap<String, usize>,
     peaks: HashMap<String, usize>,
@@ -68,6 +72,11 @@ impl Receiver {
         self.script(path, statuses.into_iter().map(Reply::status));
     }
 
+    /// What each request to `path` gets, whatever script there is.
+    pub(crate) fn rule(&self, path: &str, rule: impl Fn(&Received) -> Reply + Send + Sync + 'static) {
+        self.shared.lock().rules.insert(path.to_owned(), Arc::new(rule));
+    }
+
     /// All requests so far, in the order of their arrival.
     pub(crate) fn requests(&self) -> Vec<Arc<Received>> {
         self.shared.lock().requests.clone()
@@ -98,6 +107,11 @@ impl Receiver {
     /// How many requests to `path` were open at once, at most.
     pub(crate) fn peak(&self, path: &str) -> usize {
         self.shared.lock().peaks.get(path).copied().unwrap_or(0)
+    }
+
+    /// Waits until `count` requests came in all, for as long as that takes.
+    pub(crate) async fn came(&self, count: usize) {
+        self.shared.count.subscribe().wait_for(|came| *came >= count).await.expect("the receiver holds the sender");
     }
 
     /// Waits until `count` requests came in all, and returns them.
@@ -141,8 +155,12 @@ impl Shared {
         let open = *open;
         let peak = state.peaks.entry(path.clone()).or_default();
         *peak = open.max(*peak);
+        let ruled = state.rules.get(&path).map(|rule| rule(&request));
         state.requests.push(Arc::new(request));
         self.count.send_replace(state.requests.len());
+        if let Some(reply) = ruled {
+            return reply;
+        }
         let script = state.scripts.get_mut(&path);
         script
             .and_then(|replies| if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() })
