@@ -69,7 +69,7 @@ fn assert_repeats_come_from_the_flush(dice: &Dice, tally: &Tally, flushed: Insta
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flushed_redis_under_load_loses_nothing_that_postgres_knows_of_and_its_schedule_is_whole_soon() {
     for mut dice in Dice::rounds("a_flushed_redis_under_load") {
-        let (events, started) = (dice.size(20_000, 5000), Instant::now());
+        let (events, started) = (dice.size(20_000, 20_000), Instant::now());
         let mut stage = Stage::set().await;
         stage
             .world

@@ -48,7 +48,7 @@ fn assert_repeats_come_from_kills(dice: &Dice, tally: &Tally, kills: &[Instant],
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_killed_20_times_lose_nothing_and_repeat_only_what_was_in_flight() {
     for mut dice in Dice::rounds("workers_killed_20_times_lose_nothing") {
-        let (events, started) = (dice.size(50_000, 10_000), Instant::now());
+        let (events, started) = (dice.size(50_000, 50_000), Instant::now());
         let mut stage = Stage::set().await;
         stage.world.register("/", &json!({})).await;
         stage.start_workers(3).await;
@@ -76,7 +76,7 @@ async fn workers_killed_20_times_lose_nothing_and_repeat_only_what_was_in_flight
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_process_killed_20_times_loses_nothing_and_repeats_only_what_was_in_flight() {
     for mut dice in Dice::rounds("the_embedded_process_killed_20_times") {
-        let (events, started) = (dice.size(10_000, 5000), Instant::now());
+        let (events, started) = (dice.size(10_000, 10_000), Instant::now());
         let mut world = tightened(World::embedded()).await;
         world.register("/", &json!({})).await;
         let api = world.api.clone();

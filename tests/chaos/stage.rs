@@ -10,8 +10,9 @@ const COMMIT_BATCH: usize = 64;
 /// Of the lease: what a dead worker had claimed is taken over soon, and a busy machine keeps a living one's.
 pub(super) const LEASE: Duration = Duration::from_secs(2);
 
-/// How many requests of one process may have been sent without being committed: one in each place for a request in flight, and what
-/// the recorder commits right now, and its channel, which holds two commits more. Those are what a crash can repeat.
+/// How many requests of one process may have been sent without being committed: one in each place for a request in flight, what the
+/// recorder commits right now, and its channel, which holds two commits more. Those are what a kill can repeat. While a commit is
+/// stuck, requests that wait to be reported give up their places, and up to [`CLAIMED`] may be: not at most of twenty kills.
 pub(super) const UNCOMMITTED: usize = IN_FLIGHT + 3 * COMMIT_BATCH;
 
 /// How many deliveries of one process may be claimed without being committed: the budget, and what its four loops claimed
