@@ -117,8 +117,13 @@ pub(super) async fn outage(dice: &mut Dice, stage: &Stage, part: Part, way: Way,
     let shares: Vec<_> = idle.iter().zip(&during).map(|(from, to)| share(from, to)).collect();
     let megabytes = |usages: &[Usage]| usages.iter().map(|usage| usage.memory >> 20).collect::<Vec<_>>();
     let memory = [megabytes(&before), megabytes(&during), megabytes(&at_end)];
+    let how = match way {
+        Way::Stopped => "stopped",
+        Way::CutOff if in_the_middle => "cut off in the middle of answers",
+        Way::CutOff => "cut off",
+    };
     dice.say(&format!(
-        "{} away for {lasting:?} (in the middle: {in_the_middle}): {rate:.0}/s before, {again:.0}/s {after:.1?} after; \
+        "{} {how} for {lasting:?}: {rate:.0}/s before, {again:.0}/s {after:.1?} after; \
          of a core {shares:.3?}; MB before, during and after {memory:?}",
         part.name()
     ));
