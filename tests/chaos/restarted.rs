@@ -43,7 +43,7 @@ async fn redis_killed_again_and_again_under_load_costs_no_event_and_no_attempt()
 #[tokio::test(flavor = "multi_thread")]
 async fn three_workers_replaced_one_after_the_other_under_load_lose_nothing_and_repeat_nothing() {
     for mut dice in Dice::rounds("three_workers_replaced_one_after_the_other") {
-        let (events, started) = (dice.size(20_000, 8000), Instant::now());
+        let (events, started) = (dice.size(20_000, 20_000), Instant::now());
         let mut stage = Stage::set().await;
         stage.world.register("/", &json!({})).await;
         stage.start_workers(3).await;
