@@ -1,7 +1,7 @@
 # `make check` is exactly CI: .ci/run does nothing else once a machine has what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt-check lint doc house deny servers verifiers test bench fmt clean
+.PHONY: help check fmt-check lint doc house deny servers verifiers test chaos bench fmt clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ verifiers: ## What receivers in Python and Node verify deliveries with, for the 
 
 test: servers verifiers ## All tests, over private PostgreSQL and Redis
 	cargo test --locked
+
+# One at a time: they measure how fast deliveries go again after an outage. The seed is printed; CHAOS_SEED repeats it.
+CHAOS ?= chaos::
+chaos: servers ## The tests that kill, stop and flush under load, at full size; make chaos CHAOS_SEED=7 CHAOS_ROUNDS=3 CHAOS_SCALE=2
+	CHAOS_SCALE=$${CHAOS_SCALE:-1} cargo test --locked --test promises $(CHAOS) -- --nocapture --test-threads=1
 
 # The advisory database needs the network, so it is asked only where somebody asks for it: make deny DENY=advisories
 DENY ?= licenses bans sources

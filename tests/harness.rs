@@ -19,6 +19,7 @@ pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod server;
 pub(crate) mod settled;
+pub(crate) mod usage;
 pub(crate) mod verifiers;
 pub(crate) mod watchdog;
 pub(crate) mod wire;

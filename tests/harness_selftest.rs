@@ -163,3 +163,29 @@ async fn a_proxy_cuts_refuses_swallows_and_recovers() {
         proxy.pass().await;
     }
 }
+
+#[tokio::test]
+async fn a_proxy_breaks_off_in_the_middle_of_an_answer() {
+    let proxy = Proxy::to(Redis::shared().await.port()).await;
+    let mut open = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+    let mut answer = [0; 7];
+    open.write_all(b"PING\r\n").await.unwrap();
+    open.read_exact(&mut answer).await.unwrap();
+    proxy.break_off();
+    open.write_all(b"PING\r\n").await.unwrap();
+    let mut half = [0; 3];
+    open.read_exact(&mut half).await.unwrap();
+    assert_eq!(&half, b"+PO");
+    open.write_all(b"PING\r\n").await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(300), open.read(&mut answer)).await.is_err(), "and then nothing");
+    proxy.cut();
+    assert_eq!(open.read(&mut answer).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_receiver_answers_by_rule_where_the_request_decides() {
+    let receiver = Receiver::start().await;
+    receiver.rule("/a", |request| Reply::status(if request.text().contains("1.0") { 500 } else { 204 }));
+    assert_eq!((post(&receiver, "/a").await.status, post(&receiver, "/b").await.status), (500, 204));
+    receiver.came(2).await;
+}

@@ -6,6 +6,7 @@ mod answers;
 mod api;
 mod attempts;
 mod bytes_of_data;
+mod chaos;
 mod command_line;
 mod conformance;
 mod crash;

@@ -54,6 +54,18 @@ both_modes! {
         assert_eq!(world.receiver.count(), 2);
     }
 
+    async fn a_delivery_that_makes_the_worker_panic_fails_alone(setup: Setup) {
+        let world = setup.set("FAILPOINTS", "sending=return(bad)").await;
+        world.register("/", &json!({})).await;
+        world.enqueue(Door::Http, &events(&["a", "bad", "b"])).await;
+        world.api.wait_for_deliveries("delivered", 2).await;
+        let failed = world.api.wait_for_deliveries("failed", 1).await.remove(0);
+        assert_reason(&json!({"reason": failed["error_message"]}), "panic");
+        assert_eq!((&failed["event_id"], &failed["attempt_count"]), (&json!("bad"), &json!(0)));
+        world.settled().await;
+        assert_eq!(world.receiver.count(), 2);
+    }
+
     async fn a_delivery_whose_event_is_gone_fails_with_that_reason(setup: Setup) {
         let world = setup.await;
         world.receiver.rule("/", |request| Reply::status(if request.attempt() == 1 { 500 } else { 204 }));

@@ -93,6 +93,8 @@ pub(super) enum Landing {
     Parked { until: Timestamp },
     /// No further attempt, since the endpoint is inactive; with the attempt that was under way, if one was.
     Stopped { last: Option<Attempt>, reason: String },
+    /// It cannot be sent, and never will be.
+    Broken { reason: String },
 }
 
 /// What the recorder is told.

@@ -11,7 +11,7 @@ use crate::sender::Target;
 /// Lanes that are kept ready while nothing runs or waits in them.
 const IDLE_LANES: usize = 4096;
 
-/// How many turns of its lane a flight is sent away for at most.
+/// How many turns of its lane, or seconds, a flight is sent away for at most.
 const MOST_TURNS: u32 = 300;
 
 /// A flight whose turn it is.
@@ -40,13 +40,16 @@ struct Lane {
     in_flight: usize,
     cap: usize,
     has_turn: bool,
+    /// Flights that ended since the lane was looked at last, and how many end in a second.
+    ended: u32,
+    pace: f64,
 }
 
 impl Lane {
     fn new(endpoint: Arc<Endpoint>, lane_limit: usize) -> Self {
         let target = Arc::new(Target::new(&endpoint));
         let cap = cap(&endpoint, lane_limit);
-        Self { endpoint, target, waiting: VecDeque::new(), in_flight: 0, cap, has_turn: false }
+        Self { endpoint, target, waiting: VecDeque::new(), in_flight: 0, cap, has_turn: false, ended: 0, pace: 0.0 }
     }
 
     /// An endpoint that was changed is sent to as it is now.
@@ -57,6 +60,14 @@ impl Lane {
             self.cap = cap(endpoint, lane_limit);
         }
     }
+}
+
+/// How long the flight at `place` of a lane waits for its turn. Where next to nothing ended lately, a turn takes at least as long as the
+/// first one has `waited`.
+#[expect(clippy::cast_precision_loss, reason = "a guess needs no more than 53 bits")]
+fn until_turn(place: usize, cap: usize, pace: f64, waited: Duration) -> Duration {
+    let turns = || u32::try_from(place / cap).unwrap_or(u32::MAX).min(MOST_TURNS);
+    if pace < 1.0 { waited * turns() } else { Duration::from_secs_f64((place as f64 / pace).min(f64::from(MOST_TURNS))) }
 }
 
 fn cap(endpoint: &Endpoint, lane_limit: usize) -> usize {
@@ -126,6 +137,7 @@ impl Lanes {
         state.in_flight -= 1;
         if let Some(lane) = state.lanes.get_mut(&endpoint_id) {
             lane.in_flight -= 1;
+            lane.ended += 1;
             if lane.in_flight == 0 && lane.waiting.is_empty() && state.lanes.len() > IDLE_LANES {
                 state.lanes.remove(&endpoint_id);
             } else {
@@ -136,16 +148,19 @@ impl Lanes {
     }
 
     /// Takes out all that waits in lanes whose oldest flight has waited for `patience`: those lanes do not move, and what
-    /// waits in them holds memory that others need. With each comes how long its lane will need, at this pace, until its turn.
-    pub(super) fn take_stalled(&self, patience: Duration) -> Vec<(Flight, Duration)> {
+    /// waits in them holds memory that others need. With each comes how long its lane will need, at its pace, until its turn. `since`
+    /// is how long ago it was called last.
+    pub(super) fn take_stalled(&self, patience: Duration, since: Duration) -> Vec<(Flight, Duration)> {
         let mut state = self.state();
         let mut stalled = Vec::new();
         for lane in state.lanes.values_mut() {
+            // Half of what it was, half of what it is: one slow quarter of a second is not yet a slow receiver.
+            lane.pace = f64::midpoint(lane.pace, f64::from(std::mem::take(&mut lane.ended)) / since.as_secs_f64());
             let waited = lane.waiting.front().map(|(since, _)| since.elapsed());
             if let Some(waited) = waited.filter(|waited| *waited >= patience) {
-                let cap = lane.cap;
-                let turns = |place: usize| u32::try_from(place / cap).unwrap_or(u32::MAX).min(MOST_TURNS);
-                stalled.extend(lane.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, waited * turns(place))));
+                let (cap, pace) = (lane.cap, lane.pace);
+                let wait = |place: usize| until_turn(place, cap, pace, waited);
+                stalled.extend(lane.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, wait(place))));
             }
         }
         stalled

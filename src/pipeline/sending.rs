@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Lanes, Start};
-use super::patience;
 use super::retry::{self, Verdict};
+use super::{panics, patience};
 use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock;
@@ -70,9 +70,13 @@ impl Sending {
             () = self.abort.cancelled() => return Landing::Parked { until: clock::now() },
             attempt = sending => attempt,
         };
-        let Ok(attempt) = attempt else {
-            tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, "sending panicked: the delivery is put back");
-            return Landing::Parked { until: clock::after(clock::now(), PARKED) };
+        let attempt = match attempt {
+            Ok(attempt) => attempt,
+            Err(panic) => {
+                let reason = format!("sending it made the worker panic: {}", panics::message(&*panic));
+                tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, reason, "a delivery has failed");
+                return Landing::Broken { reason };
+            }
         };
         self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
@@ -104,13 +108,15 @@ impl Sending {
 
     /// Parks what waits in lanes that do not move, until `stop`.
     pub(super) async fn watch_lanes(self: Arc<Self>, patience: Duration, stop: CancellationToken) {
+        let mut looked_at = Instant::now();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(patience / 4) => {}
                 () = stop.cancelled() => return,
             }
+            let since = std::mem::replace(&mut looked_at, Instant::now()).elapsed();
             self.observe.in_flight(self.lanes.in_flight() as u64);
-            let stalled = self.lanes.take_stalled(patience);
+            let stalled = self.lanes.take_stalled(patience, since);
             self.park(stalled.into_iter().map(|(flight, pace)| (flight, PARKED + pace))).await;
         }
     }

@@ -115,16 +115,7 @@ impl Worker {
             max_event_bytes: parts.max_event_bytes,
             stop: stop.clone(),
         });
-        intakes.spawn(watched(Arc::clone(&intake).entries(), &failed));
-        intakes.spawn(watched(Arc::clone(&intake).accepted(), &failed));
-        intakes.spawn(watched(Arc::clone(&intake).due(), &failed));
-        if let Some(outbox) = parts.outbox {
-            intakes.spawn(watched(outbox::run(Arc::clone(&intake), outbox, stop.clone()), &failed));
-        }
-        intakes.spawn(watched(stopping::run(Arc::clone(&intake)), &failed));
-        intakes.spawn(watched(sweep::take_over(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
-        intakes.spawn(watched(sweep::look(Arc::clone(&intake), parts.sweep_interval, stop.clone()), &failed));
-        intakes.spawn(watched(sweep::restore(intake, stop.clone()), &failed));
+        spawn_intakes(&intakes, &failed, &intake, parts.outbox, parts.sweep_interval);
         intakes.spawn(watched(Arc::clone(&sending).watch_lanes(parts.worker.park_after, stop.clone()), &failed));
         Self { sending, intakes, requests, writers, stop, failed, abort, abort_writers }
     }
@@ -174,6 +165,28 @@ impl Worker {
         self.requests.close();
         self.requests.wait().await;
     }
+}
+
+/// Starts everything that brings something in or puts something back.
+fn spawn_intakes(
+    tasks: &TaskTracker,
+    failed: &CancellationToken,
+    intake: &Arc<Intake>,
+    outbox: Option<Box<dyn Outbox>>,
+    sweep_interval: Duration,
+) {
+    let own = || Arc::clone(intake);
+    let stop = || intake.stop.clone();
+    tasks.spawn(watched(own().entries(), failed));
+    tasks.spawn(watched(own().accepted(), failed));
+    tasks.spawn(watched(own().due(), failed));
+    if let Some(outbox) = outbox {
+        tasks.spawn(watched(outbox::run(own(), outbox, stop()), failed));
+    }
+    tasks.spawn(watched(stopping::run(own()), failed));
+    tasks.spawn(watched(sweep::take_over(own(), sweep_interval, stop()), failed));
+    tasks.spawn(watched(sweep::look(own(), sweep_interval, stop()), failed));
+    tasks.spawn(watched(sweep::restore(own(), stop()), failed));
 }
 
 /// Runs a loop, and says so when a panic ends it.

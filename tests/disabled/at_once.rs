@@ -56,8 +56,7 @@ both_modes! {
     }
 
     async fn many_more_than_one_batch_are_stopped_and_counted_once(setup: Setup) {
-        // Parked for its pace, what waits behind so many others would come later than any test waits.
-        let world = setup.set("POSTHASTE__WORKER__PARK_AFTER", "60").await;
+        let world = setup.await;
         let endpoint = world.waiting("/", 2500).await;
         world.disable(endpoint).await;
         world.becomes(endpoint, "failed", 2500).await;

@@ -151,8 +151,17 @@ impl Process {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn api(&self) -> Api {
         Api::new(&self.url())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        assert!(self.ended.is_none(), "{} has ended", self.name);
+        self.child.id()
     }
 
     /// Asks it to end: SIGTERM.

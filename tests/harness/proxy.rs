@@ -16,6 +16,8 @@ enum Mode {
     Swallow,
     /// Forwards requests, and swallows answers: what was asked for happens, and the caller never learns of it.
     SwallowAnswers,
+    /// Forwards requests and half of the answer that comes next, and swallows the rest.
+    BreakOff,
 }
 
 /// Stands between the program and a server.
@@ -72,6 +74,11 @@ impl Proxy {
         self.mode.send_replace(Mode::SwallowAnswers);
     }
 
+    /// Forwards what the program sends, breaks off in the middle of the next answer of each connection, and swallows all others.
+    pub(crate) fn break_off(&self) {
+        self.mode.send_replace(Mode::BreakOff);
+    }
+
     /// Works again. What was swallowed is lost: [`Proxy::cut`] first where the program cannot notice.
     pub(crate) async fn pass(&self) {
         self.mode.send_replace(Mode::Pass);
@@ -102,16 +109,23 @@ async fn forward(client: TcpStream, target: u16, mode: watch::Receiver<Mode>) {
     let _faster = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
-        () = pump(from_client, to_server, mode.clone(), &[Mode::Swallow]) => {}
-        () = pump(from_server, to_client, mode, &[Mode::Swallow, Mode::SwallowAnswers]) => {}
+        () = pump(from_client, to_server, mode.clone(), |mode| mode == Mode::Swallow) => {}
+        () = pump(from_server, to_client, mode, |mode| mode != Mode::Pass) => {}
     }
 }
 
-async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mode: watch::Receiver<Mode>, swallowing: &'static [Mode]) {
+async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mode: watch::Receiver<Mode>, swallows: fn(Mode) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut broken_off = false;
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let swallowed = swallowing.contains(&*mode.borrow());
-        if !swallowed && to.write_all(&buffer[..count]).await.is_err() {
+        let mode = *mode.borrow();
+        let forwarded = match mode {
+            mode if !swallows(mode) => count,
+            Mode::BreakOff if !broken_off => count / 2,
+            _ => 0,
+        };
+        broken_off |= mode == Mode::BreakOff;
+        if forwarded > 0 && to.write_all(&buffer[..forwarded]).await.is_err() {
             return;
         }
     }

@@ -11,6 +11,9 @@ use super::places;
 use super::server::{Server, Spec};
 use super::watchdog;
 
+/// Nothing goes to disk.
+const FORGETFUL: &[&str] = &["--appendonly", "no"];
+
 /// A Redis of our own, gone when it is dropped or the tests end.
 pub(crate) struct Redis {
     server: Server,
@@ -21,28 +24,32 @@ impl Redis {
     /// The one that ordinary tests share, each with its own prefix.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<Redis> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::launch(false)).await
+        SHARED.get_or_init(|| Self::launch(FORGETFUL)).await
     }
 
-    /// For a test that stops, kills, pauses or flushes it. What it answered to survives `kill`: it keeps an append-only file.
+    /// For a test that stops, pauses or flushes it. It keeps an append-only file, as in production: `kill` may cost the last second.
     pub(crate) async fn private() -> Self {
-        Self::launch(true).await
+        Self::launch(&["--appendonly", "yes"]).await
+    }
+
+    /// As [`Redis::private`], but what it answered to survives `kill` too.
+    pub(crate) async fn durable() -> Self {
+        Self::launch(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
     /// As [`Redis::private`], but it comes back empty.
     pub(crate) async fn forgetful() -> Self {
-        Self::launch(false).await
+        Self::launch(FORGETFUL).await
     }
 
-    async fn launch(durable: bool) -> Self {
+    async fn launch(keeping: &[&str]) -> Self {
         let (dir, port) = (watchdog::directory("redis"), places::free_port());
-        let (append, port_text) = (if durable { "yes" } else { "no" }, port.to_string());
-        let dir_text = dir.display().to_string();
-        let args = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir_text, "--save", "", "--appendonly", append];
+        let (dir_text, port_text) = (dir.display().to_string(), port.to_string());
+        let args = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir_text, "--save", ""];
         let spec = Spec {
             name: "Redis",
             program: places::program("Redis", &["redis-server", "valkey-server"]),
-            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            args: args.iter().chain(keeping).map(|arg| (*arg).to_owned()).collect(),
             dir,
             user: None,
             stop_signal: "TERM",

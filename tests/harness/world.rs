@@ -21,6 +21,7 @@ pub(crate) struct World {
     pub(crate) app: Process,
     pub(crate) api: Api,
     pub(crate) stores: Stores,
+    role: &'static str,
     env: Vec<(String, String)>,
 }
 
@@ -35,18 +36,19 @@ pub(crate) enum Stores {
 pub(crate) struct Setup {
     production: bool,
     stores: Option<Stores>,
+    role: &'static str,
     env: Vec<(String, String)>,
 }
 
 impl World {
     /// `serve --role all` over PostgreSQL and Redis, with a database and a prefix of its own.
     pub(crate) fn production() -> Setup {
-        Setup { production: true, stores: None, env: Vec::new() }
+        Setup { production: true, stores: None, role: "all", env: Vec::new() }
     }
 
     /// `dev` over one SQLite file.
     pub(crate) fn embedded() -> Setup {
-        Setup { production: false, stores: None, env: Vec::new() }
+        Setup { production: false, stores: None, role: "all", env: Vec::new() }
     }
 
     /// One more process over the same stores with the same settings. Production only has roles.
@@ -60,10 +62,10 @@ impl World {
         self.start_again().await;
     }
 
-    /// Starts the program again over the same stores; the old one is killed if it still runs.
+    /// Starts the program again over the same stores, on the same port; the old one is killed if it still runs.
     pub(crate) async fn start_again(&mut self) {
         self.app.kill();
-        self.app = launch(&self.stores, "all", &self.env).start().await;
+        self.app = launch(&self.stores, self.role, &self.env).on_port(self.app.port()).start().await;
         self.api = self.app.api();
     }
 
@@ -113,14 +115,20 @@ impl Setup {
         self
     }
 
+    /// The role of the program, where it is not `all`. Production only has roles.
+    pub(crate) fn role(mut self, role: &'static str) -> Self {
+        self.role = role;
+        self
+    }
+
     async fn start(self) -> World {
         let stores = match self.stores {
             Some(stores) => stores,
             None if self.production => Stores::production().await,
             None => Stores::Embedded { file: watchdog::directory("sqlite").join("posthaste.sqlite") },
         };
-        let app = launch(&stores, "all", &self.env).start().await;
-        World { receiver: Receiver::start().await, api: app.api(), app, stores, env: self.env }
+        let app = launch(&stores, self.role, &self.env).start().await;
+        World { receiver: Receiver::start().await, api: app.api(), app, stores, role: self.role, env: self.env }
     }
 }
 

@@ -127,6 +127,7 @@ impl Gatherer {
                 }
                 (state, false)
             }
+            Landing::Broken { reason } => (stopped(flight.id, flight.endpoint.id, flight.attempts_before, None, reason), false),
             Landing::Stopped { last, reason } => {
                 let last = last.map(Attempt::into_result);
                 (stopped(flight.id, flight.endpoint.id, flight.attempts_before, last, reason), false)
