@@ -74,7 +74,7 @@ async fn leases_run_out_in_a_living_process_too() {
     while clock::now() < lease_ends {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(sqlite.claim_due(9).await.expect("claims").ids, [id]);
+    assert_eq!(sqlite.claim_due(9).await.expect("claims").lapsed, [id]);
     let taken = sqlite.take_over(9).await.expect("takes over");
     let [TakenOver::Accepted(taken)] = taken.as_slice() else { panic!("{taken:?}") };
     assert_eq!((&taken.items, taken.claimed_at), (&claim.items, claim.claimed_at));
