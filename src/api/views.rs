@@ -37,6 +37,7 @@ pub(super) struct EndpointJson {
     in_flight: Option<u32>,
     is_active: bool,
     disabled_reason: Option<String>,
+    failing_since: Option<String>,
     created_at: String,
     updated_at: String,
 }
@@ -59,6 +60,7 @@ impl From<Endpoint> for EndpointJson {
             in_flight: spec.in_flight,
             is_active: spec.is_active,
             disabled_reason: endpoint.disabled_reason,
+            failing_since: endpoint.failing_since.map(time),
             created_at: time(endpoint.created_at),
             updated_at: time(endpoint.updated_at),
         }

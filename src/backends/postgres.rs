@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod migrate;
 mod outbox;
+mod owners;
 mod record;
 mod records;
 mod retention;

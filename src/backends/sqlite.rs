@@ -10,6 +10,7 @@ mod endpoints;
 mod events;
 mod file;
 mod lists;
+mod owners;
 mod queue;
 mod records;
 mod retention;

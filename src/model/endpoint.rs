@@ -86,6 +86,10 @@ pub struct Endpoint {
     pub spec: EndpointSpec,
     pub secret: Secret,
     pub disabled_reason: Option<String>,
+    /// Since when all attempts have failed, as far as workers have written it down.
+    pub failing_since: Option<Timestamp>,
+    /// Enabled again after Posthaste had disabled it, and nothing has succeeded since.
+    pub recovering: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -103,7 +103,17 @@ mod tests {
         let spec = serde_json::from_str::<EndpointDraft>(&json).expect("JSON").into_new(defaults).expect("valid").spec;
         let at = clock::from_unix_seconds(0.0);
         let secret = Secret::new("secret-secret".into());
-        Arc::new(Endpoint { id, tenant: Arc::from(tenant), spec, secret, disabled_reason: None, created_at: at, updated_at: at })
+        Arc::new(Endpoint {
+            id,
+            tenant: Arc::from(tenant),
+            spec,
+            secret,
+            disabled_reason: None,
+            failing_since: None,
+            recovering: false,
+            created_at: at,
+            updated_at: at,
+        })
     }
 
     fn ids(index: &Index, tenant: &str, event_type: &str) -> Vec<i64> {

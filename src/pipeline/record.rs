@@ -131,7 +131,7 @@ impl Recorder {
                 other => other?,
             }
         }
-        let rest = Batch { disabled: batch.disabled.clone(), set_aside: batch.set_aside.clone(), ..Batch::default() };
+        let rest = Batch { routed: Vec::new(), steps: Vec::new(), ..batch.clone() };
         if !rest.is_empty() {
             self.records.record(&rest).await?;
         }

@@ -38,7 +38,8 @@ pub trait Catalog: Send + Sync {
     /// Registers an endpoint. A missing secret is made: `whsec_` and the base64 of 32 random bytes.
     async fn create(&self, new: NewEndpoint) -> Result<Endpoint, CatalogError>;
 
-    /// Replaces what the owner chose. Making it active takes its `disabled_reason` away.
+    /// Replaces what the owner chose. Making it active takes its `disabled_reason` and its `failing_since` away; it is `recovering`
+    /// then if it had such a reason.
     async fn update(&self, id: i64, tenant: Option<&str>, spec: EndpointSpec) -> Result<Endpoint, CatalogError>;
 
     /// Removes an endpoint. Its deliveries stay listed.

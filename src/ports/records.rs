@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, Stopping};
+use super::{BackendError, Disabling, Recovery, Stopping};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
@@ -32,16 +32,27 @@ pub struct Step {
 pub struct Batch {
     pub routed: Vec<Routed>,
     pub steps: Vec<Step>,
-    /// Endpoints that asked to be left alone, with the reason.
-    pub disabled: Vec<(i64, String)>,
+    /// Endpoints that asked to be left alone, or at which nothing succeeded for too long. One that is inactive keeps its reason.
+    pub disabled: Vec<Disabling>,
+    /// Endpoints that have failed since then. The time of one that is known to fail stays.
+    pub failing: Vec<(i64, Timestamp)>,
+    pub recovered: Vec<Recovery>,
     /// Accepted events that cannot be routed, with the reason: they are dead letters from now on.
     pub set_aside: Vec<(EventKey, String)>,
+    /// Events of our own that go with this: accepted and not routed from now on. One that is there is left as it is.
+    pub told: Vec<Arc<Event>>,
 }
 
 impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.routed.is_empty() && self.steps.is_empty() && self.disabled.is_empty() && self.set_aside.is_empty()
+        self.routed.is_empty()
+            && self.steps.is_empty()
+            && self.disabled.is_empty()
+            && self.failing.is_empty()
+            && self.recovered.is_empty()
+            && self.set_aside.is_empty()
+            && self.told.is_empty()
     }
 }
 

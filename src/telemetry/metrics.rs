@@ -183,7 +183,17 @@ mod tests {
         let new = draft.into_new(defaults).expect("valid");
         let now = clock::now();
         let secret = Secret::new("secret".into());
-        Endpoint { id: 1, tenant: new.tenant, spec: new.spec, secret, disabled_reason: None, created_at: now, updated_at: now }
+        Endpoint {
+            id: 1,
+            tenant: new.tenant,
+            spec: new.spec,
+            secret,
+            disabled_reason: None,
+            failing_since: None,
+            recovering: false,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     fn answered(status: u16) -> Attempt {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use posthaste::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use posthaste::model::secret::Secret;
-use posthaste::ports::{Batch, CatalogError, Changes};
+use posthaste::ports::{Batch, CatalogError, Changes, Disabling};
 
 use super::fixtures::{Stand, spec};
 use super::for_both_backends;
@@ -80,7 +80,7 @@ async fn an_update_replaces_what_the_owner_chose(stand: Stand) {
 
 async fn making_an_endpoint_active_takes_its_disabled_reason_away(stand: Stand) {
     let made = stand.endpoint("n").await;
-    let batch = Batch { disabled: vec![(made.id, "answered 410".into())], ..Batch::default() };
+    let batch = Batch { disabled: vec![Disabling::now(made.id, "answered 410")], ..Batch::default() };
     stand.records.record(&batch).await.expect("recorded");
     let inactive = EndpointSpec { is_active: false, ..spec("n") };
     let still = stand.catalog.update(made.id, None, inactive).await.expect("updated");

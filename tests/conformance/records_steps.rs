@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use posthaste::model::clock;
 use posthaste::model::delivery::Status;
-use posthaste::ports::Batch;
+use posthaste::ports::{Batch, Disabling};
 
 use super::fixtures::{Stand, at, event, result, state};
 use super::for_both_backends;
@@ -97,7 +97,7 @@ async fn overdue_deliveries_come_earliest_first_before_a_time_and_after_another(
 async fn an_endpoint_that_asked_to_be_left_alone_is_disabled_with_the_reason(stand: Stand) {
     let endpoint = stand.endpoint("n").await;
     let revision = stand.catalog.changes(0).await.expect("read").revision;
-    let batch = Batch { disabled: vec![(endpoint.id, "answered 410".into())], ..Batch::default() };
+    let batch = Batch { disabled: vec![Disabling::now(endpoint.id, "answered 410")], ..Batch::default() };
     stand.records.record(&batch).await.expect("recorded");
     let changes = stand.catalog.changes(revision).await.expect("read");
     let changed: Vec<_> = changes.changed.iter().map(|e| (e.id, e.spec.is_active, e.disabled_reason.as_deref())).collect();

@@ -74,7 +74,17 @@ impl Catalog for FakeCatalog {
         let id = i64::try_from(endpoints.len()).expect("few") + 1;
         let secret = new.secret.unwrap_or_else(|| Secret::new("whsec_bWFkZQ==".into()));
         let now = clock::now();
-        let endpoint = Endpoint { id, tenant: new.tenant, spec: new.spec, secret, disabled_reason: None, created_at: now, updated_at: now };
+        let endpoint = Endpoint {
+            id,
+            tenant: new.tenant,
+            spec: new.spec,
+            secret,
+            disabled_reason: None,
+            failing_since: None,
+            recovering: false,
+            created_at: now,
+            updated_at: now,
+        };
         endpoints.push(endpoint.clone());
         Ok(endpoint)
     }

@@ -55,6 +55,8 @@ pub(super) struct EndpointRow {
     secret: String,
     retry_schedule: Option<Vec<Option<f64>>>,
     disabled_reason: Option<String>,
+    failing_since: Option<Timestamp>,
+    recovering: bool,
 }
 
 impl EndpointRow {
@@ -108,6 +110,8 @@ impl EndpointRow {
             spec: new.spec,
             secret: Secret::new(self.secret),
             disabled_reason: self.disabled_reason,
+            failing_since: self.failing_since,
+            recovering: self.recovering,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use diesel::QueryResult;
 use diesel::sql_types::{Array, BigInt, Double, Integer, Json, Nullable, Text, Timestamptz};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::Postgres;
 use super::statement::{RawJson, statement};
@@ -101,26 +102,31 @@ fn ids(keys: &[EventKey]) -> Vec<&str> {
     keys.iter().map(|key| &*key.id).collect()
 }
 
+/// Answers the keys of those that were not there.
+pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, mut rows: Vec<&Event>) -> QueryResult<Vec<(String, String)>> {
+    // In one order for everybody: two who insert the same keys then wait for each other in turn, never in a circle.
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    let statement = InsertAccepted {
+        tenant: rows.iter().map(|event| &*event.key.tenant).collect(),
+        id: rows.iter().map(|event| &*event.key.id).collect(),
+        event_type: rows.iter().map(|event| &*event.event_type).collect(),
+        data: rows.iter().map(|event| RawJson(event.data())).collect(),
+        source: rows.iter().map(|event| event.source.as_str()).collect(),
+        version: rows.iter().map(|event| event.version.as_str()).collect(),
+        timestamp: rows.iter().map(|event| event.timestamp).collect(),
+        created_at: rows.iter().map(|event| event.accepted_at).collect(),
+    };
+    statement.load(connection).await
+}
+
 impl Postgres {
     pub(super) async fn accept_events(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let mut rows: Vec<&Event> = events.iter().map(|event| &**event).collect();
-        // In one order for everybody: two who insert the same keys then wait for each other in turn, never in a circle.
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
-        let statement = InsertAccepted {
-            tenant: rows.iter().map(|event| &*event.key.tenant).collect(),
-            id: rows.iter().map(|event| &*event.key.id).collect(),
-            event_type: rows.iter().map(|event| &*event.event_type).collect(),
-            data: rows.iter().map(|event| RawJson(event.data())).collect(),
-            source: rows.iter().map(|event| event.source.as_str()).collect(),
-            version: rows.iter().map(|event| event.version.as_str()).collect(),
-            timestamp: rows.iter().map(|event| event.timestamp).collect(),
-            created_at: rows.iter().map(|event| event.accepted_at).collect(),
-        };
         let mut connection = self.pooled().await?;
-        let inserted: Vec<(String, String)> = self.within(statement.load(&mut *connection)).await?;
+        let inserted = insert_accepted(&mut connection, events.iter().map(|event| &**event).collect());
+        let inserted = self.within(inserted).await?;
         let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
         Ok(events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect())
     }

@@ -1,52 +1,86 @@
 //! Commits batches: in one statement where it can, in one transaction where it must.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::errors::{failure, is_conflict, unavailable};
-use super::{Postgres, write};
-use crate::model::event::EventKey;
-use crate::ports::{BackendError, Batch, Routed, Step};
+use super::{Postgres, owners, write};
+use crate::model::clock::Timestamp;
+use crate::model::event::{Event, EventKey};
+use crate::ports::{BackendError, Batch, Disabling, Recovery, Routed, Step};
 
 /// A batch, or a half of one.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     routed: &'a [Routed],
     steps: &'a [Step],
-    disabled: &'a [(i64, String)],
     set_aside: &'a [(EventKey, String)],
+    told: &'a [Arc<Event>],
+    recovered: &'a [Recovery],
+    failing: &'a [(i64, Timestamp)],
+    disabled: &'a [Disabling],
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    fn all_of(batch: &'a Batch) -> Self {
+        Self {
+            routed: &batch.routed,
+            steps: &batch.steps,
+            set_aside: &batch.set_aside,
+            told: &batch.told,
+            recovered: &batch.recovered,
+            failing: &batch.failing,
+            disabled: &batch.disabled,
+        }
+    }
+
+    fn lens(self) -> [usize; 7] {
+        let owners = [self.recovered.len(), self.failing.len(), self.disabled.len()];
+        [self.routed.len(), self.steps.len(), self.set_aside.len(), self.told.len(), owners[0], owners[1], owners[2]]
+    }
+
     fn len(self) -> usize {
-        self.routed.len() + self.steps.len() + self.disabled.len() + self.set_aside.len()
+        self.lens().iter().sum()
     }
 
     fn halves(self) -> [Self; 2] {
-        let mut left = self.len() / 2;
-        let (routed, steps) = (split(self.routed, &mut left), split(self.steps, &mut left));
-        let (disabled, set_aside) = (split(self.disabled, &mut left), split(self.set_aside, &mut left));
-        [
-            Self { routed: routed.0, steps: steps.0, disabled: disabled.0, set_aside: set_aside.0 },
-            Self { routed: routed.1, steps: steps.1, disabled: disabled.1, set_aside: set_aside.1 },
-        ]
+        let left = &mut (self.len() / 2);
+        let (routed, steps, set_aside) = (split(self.routed, left), split(self.steps, left), split(self.set_aside, left));
+        let (told, recovered) = (split(self.told, left), split(self.recovered, left));
+        let (failing, disabled) = (split(self.failing, left), split(self.disabled, left));
+        let [first, second] = [0, 1].map(|half| Self {
+            routed: routed[half],
+            steps: steps[half],
+            set_aside: set_aside[half],
+            told: told[half],
+            recovered: recovered[half],
+            failing: failing[half],
+            disabled: disabled[half],
+        });
+        [first, second]
+    }
+
+    /// Whether endpoints are written, which may take further statements for the events that go with that.
+    fn has_owners(self) -> bool {
+        !self.recovered.is_empty() || !self.failing.is_empty() || !self.disabled.is_empty()
     }
 }
 
 /// The first `left` of them, and the rest; `left` becomes what is still to be taken.
-fn split<'a, T>(all: &'a [T], left: &mut usize) -> (&'a [T], &'a [T]) {
+fn split<'a, T>(all: &'a [T], left: &mut usize) -> [&'a [T]; 2] {
     let taken = all.len().min(*left);
     *left -= taken;
-    all.split_at(taken)
+    all.split_at(taken).into()
 }
 
 impl Postgres {
     /// Records the batch. Where Postgres refuses a row, everything else is committed in smaller and smaller parts, and the
     /// first refusal is the answer: one bad row never holds up the others.
     pub(super) async fn record_batch(&self, batch: &Batch) -> Result<(), BackendError> {
-        let mut parts = vec![Part { routed: &batch.routed, steps: &batch.steps, disabled: &batch.disabled, set_aside: &batch.set_aside }];
+        let mut parts = vec![Part::all_of(batch)];
         let mut refusal = None;
         while let Some(part) = parts.pop() {
             match self.commit(part).await {
@@ -96,9 +130,9 @@ async fn write(connection: &mut AsyncPgConnection, part: Part<'_>) -> QueryResul
 
 async fn attempt(connection: &mut AsyncPgConnection, part: Part<'_>, careful: bool) -> QueryResult<()> {
     let (accepted, new) = sorted(part.routed);
-    let kinds = [!accepted.is_empty(), !new.is_empty(), !part.steps.is_empty(), !part.disabled.is_empty(), !part.set_aside.is_empty()];
+    let kinds = [!accepted.is_empty(), !new.is_empty(), !part.steps.is_empty(), !part.set_aside.is_empty(), !part.told.is_empty()];
     // One statement commits by itself.
-    if !careful && kinds.iter().filter(|some| **some).count() == 1 {
+    if !careful && !part.has_owners() && kinds.iter().filter(|some| **some).count() == 1 {
         return statements(connection, part, &accepted, &new, careful).await;
     }
     connection.batch_execute("BEGIN").await?;
@@ -134,11 +168,19 @@ async fn statements(
     if !part.set_aside.is_empty() {
         write::set_aside(connection, part.set_aside).await?;
     }
-    // Last: it holds the catalog's one row until the commit.
-    if !part.disabled.is_empty() {
-        write::disable(connection, part.disabled).await?;
+    owners::accept(connection, part.told.iter().map(|event| &**event).collect()).await?;
+    // Last: they hold the catalog's one row until the commit.
+    let mut told = Vec::new();
+    if !part.recovered.is_empty() {
+        told.extend(owners::recover(connection, part.recovered).await?);
     }
-    Ok(())
+    if !part.failing.is_empty() {
+        owners::fail(connection, part.failing).await?;
+    }
+    if !part.disabled.is_empty() {
+        told.extend(owners::disable(connection, part.disabled).await?);
+    }
+    owners::accept(connection, told).await
 }
 
 /// Accepted events and new ones, each once, and in an order that all recorders share: so they cannot lock each other out.

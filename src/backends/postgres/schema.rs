@@ -54,6 +54,8 @@ diesel::table! {
         secret -> Text,
         retry_schedule -> Nullable<Array<Nullable<Double>>>,
         disabled_reason -> Nullable<Text>,
+        failing_since -> Nullable<Timestamptz>,
+        recovering -> Bool,
     }
 }
 

@@ -181,15 +181,6 @@ statement! {
 }
 
 statement! {
-    Disable<'a> {
-        id: Vec<i64> => Array<BigInt>,
-        reason: Texts<'a> => Array<Text>,
-    } -> () =
-        "UPDATE webhook_endpoints e SET is_active = false, disabled_reason = v.reason \
-         FROM unnest(?, ?) AS v (id, reason) WHERE e.id = v.id AND e.is_active"
-}
-
-statement! {
     SetAside<'a> {
         tenant: Texts<'a> => Array<Text>,
         id: Texts<'a> => Array<Text>,
@@ -280,12 +271,6 @@ pub(super) async fn take_steps(connection: &mut AsyncPgConnection, steps: &[&Ste
         error: column(steps, |s| error_of(&s.state)),
         reason: column(steps, |s| s.state.reason.as_deref()),
     };
-    statement.execute(connection).await.map(drop)
-}
-
-pub(super) async fn disable(connection: &mut AsyncPgConnection, disabled: &[(i64, String)]) -> QueryResult<()> {
-    let statement =
-        Disable { id: disabled.iter().map(|(id, _)| *id).collect(), reason: disabled.iter().map(|(_, r)| r.as_str()).collect() };
     statement.execute(connection).await.map(drop)
 }
 

@@ -7,10 +7,10 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
 
-use crate::backends::sqlite::events;
-use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_endpoints as p, webhook_past_attempts as past};
+use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_past_attempts as past};
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{WAITING, delivery_id, limit, micros, number, time};
+use crate::backends::sqlite::{events, owners};
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Status, Waiting};
 use crate::model::event::Event;
@@ -29,13 +29,13 @@ pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), T
     for step in &batch.steps {
         advance(conn, step)?;
     }
-    for (id, reason) in &batch.disabled {
-        disable(conn, *id, reason, now)?;
-    }
     for (key, reason) in &batch.set_aside {
         events::set_aside(conn, key, reason)?;
     }
-    Ok(())
+    for event in &batch.told {
+        events::insert(conn, event, None)?;
+    }
+    owners::record(conn, batch, now)
 }
 
 /// Whether nobody else routed the event; from now on it is routed.
@@ -156,12 +156,6 @@ fn keep_past_attempt(conn: &mut SqliteConnection, id: &[u8]) -> Result<(), Troub
             past::error_message,
         ))
         .execute(conn)?;
-    Ok(())
-}
-
-fn disable(conn: &mut SqliteConnection, id: i64, reason: &str, now: Timestamp) -> Result<(), Trouble> {
-    let active = p::table.filter(p::id.eq(id)).filter(p::is_active).filter(p::deleted_at.is_null());
-    diesel::update(active).set((p::is_active.eq(false), p::disabled_reason.eq(reason), p::updated_at.eq(micros(now)))).execute(conn)?;
     Ok(())
 }
 

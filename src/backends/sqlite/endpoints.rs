@@ -41,6 +41,8 @@ struct Row {
     created_at: i64,
     updated_at: i64,
     deleted_at: Option<i64>,
+    failing_since: Option<i64>,
+    recovering: bool,
 }
 
 impl Row {
@@ -53,6 +55,8 @@ impl Row {
             spec,
             secret: Secret::new(self.secret),
             disabled_reason: self.disabled_reason,
+            failing_since: self.failing_since.map(time),
+            recovering: self.recovering,
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),
         })

@@ -21,6 +21,8 @@ diesel::table! {
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
         revision -> BigInt,
+        failing_since -> Nullable<BigInt>,
+        recovering -> Bool,
     }
 }
 

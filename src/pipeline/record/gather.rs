@@ -10,7 +10,7 @@ use crate::model::outcome::Attempt;
 use crate::pipeline::flight::{Flight, HeldClaim, Landing, Origin, Report, Routing};
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::settle::Settling;
-use crate::ports::{Batch, Routed, Step};
+use crate::ports::{Batch, Disabling, Routed, Step};
 
 /// One commit's worth.
 #[derive(Default)]
@@ -123,7 +123,7 @@ impl Gatherer {
                 let state = attempted(&flight, attempt.into_result(), verdict);
                 if gone {
                     let reason = "the receiver answered 410 Gone".to_owned();
-                    self.next.batch.disabled.push((flight.endpoint.id, reason));
+                    self.next.batch.disabled.push(Disabling::now(flight.endpoint.id, reason));
                 }
                 (state, false)
             }

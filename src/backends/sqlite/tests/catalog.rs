@@ -6,7 +6,7 @@ use super::{Place, deliver, event};
 use crate::backends::sqlite::file;
 use crate::model::delivery::Status;
 use crate::model::endpoint::{Endpoint, EndpointDefaults, EndpointDraft, NewEndpoint};
-use crate::ports::{Batch, Catalog as _, CatalogError, Changes, Records as _};
+use crate::ports::{Batch, Catalog as _, CatalogError, Changes, Disabling, Records as _};
 
 fn registration(json: &str) -> NewEndpoint {
     let defaults = EndpointDefaults { timeout: Duration::from_secs(30), max_retries: 3, retry_delay: Duration::from_secs(60) };
@@ -89,7 +89,7 @@ async fn a_disabled_endpoint_keeps_its_reason_until_it_is_made_active() {
     let made = sqlite.create(plain("1")).await.expect("registers");
     let before = sqlite.changes(0).await.expect("looks").revision;
     for reason in ["the receiver answered 410", "again"] {
-        let batch = Batch { disabled: vec![(made.id, reason.into())], ..Batch::default() };
+        let batch = Batch { disabled: vec![Disabling::now(made.id, reason)], ..Batch::default() };
         sqlite.record(&batch).await.expect("records");
     }
     let disabled = sqlite.changes(before).await.expect("looks").changed.remove(0);
