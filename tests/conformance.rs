@@ -10,6 +10,7 @@ mod queue_schedule;
 mod queue_settle;
 mod records_events;
 mod records_lists;
+mod records_owners;
 mod records_put_back;
 mod records_retention;
 mod records_steps;
