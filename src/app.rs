@@ -195,6 +195,7 @@ fn worker(
         max_event_bytes: settings.max_event_bytes,
         sweep_interval: settings.sweep_interval,
         retention: settings.retention,
+        disable_after: settings.disable_after,
         outbox: backends.prepare.outbox(),
     }))
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     pub guard: GuardSettings,
     pub endpoints: EndpointDefaults,
+    /// How long an endpoint may fail before it is disabled; zero is for ever.
+    pub disable_after: Duration,
     pub max_event_bytes: usize,
     pub sweep_interval: Duration,
     pub shutdown_grace: Duration,

@@ -6,6 +6,7 @@ pub mod delivery;
 pub mod endpoint;
 pub mod event;
 pub mod json;
+pub mod operational;
 pub mod outcome;
 pub mod page;
 pub mod pattern;

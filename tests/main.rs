@@ -21,6 +21,7 @@ mod harness_selftest;
 mod house;
 mod matching;
 mod metrics;
+mod operational;
 mod outbox;
 mod poison;
 mod redis_keys;

@@ -165,6 +165,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         retry,
         guard,
         endpoints,
+        disable_after: from.seconds("endpoints.disable_after", 0.0, 31_536_000.0),
         max_event_bytes: from.count("limits.max_event_bytes", 64, 512 << 20),
         sweep_interval: from.seconds("sweep.interval", 0.05, 3600.0),
         shutdown_grace: from.seconds("shutdown.grace", 0.0, 3600.0),
@@ -307,6 +308,7 @@ mod tests {
             (settings.endpoints.max_retries, settings.endpoints.retry_delay.as_secs(), settings.endpoints.timeout.as_secs()),
             (3, 60, 30)
         );
+        assert_eq!(settings.disable_after, Duration::from_secs(5 * 86_400));
         assert_eq!((settings.max_event_bytes, settings.shutdown_grace.as_secs()), (256 << 10, 25));
         assert_eq!((settings.retention.keep.as_secs(), settings.retention.interval.as_secs()), (30 * 86_400, 600));
         assert_eq!((settings.retry.jitter, settings.retry.max_delay.as_secs()), (0.1, 6 * 3600));

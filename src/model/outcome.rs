@@ -86,6 +86,16 @@ impl Outcome {
         }
     }
 
+    /// What went wrong, for people; `None` when it succeeded.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        match self {
+            Self::Answered(_) if self.is_success() => None,
+            Self::Answered(answer) => Some(format!("the receiver answered {}", answer.status)),
+            Self::Failed(failure) => Some(format!("{}: {}", failure.kind.as_str(), failure.detail.replace('\0', ""))),
+        }
+    }
+
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Answered(answer) if (200..300).contains(&answer.status))
@@ -96,13 +106,10 @@ impl Attempt {
     /// The attempt as the records keep it.
     #[must_use]
     pub fn into_result(self) -> AttemptResult {
-        let success = self.outcome.is_success();
-        let (response_status, response_body, error_message) = match self.outcome {
-            Outcome::Answered(answer) => {
-                let error = (!success).then(|| format!("the receiver answered {}", answer.status));
-                (Some(answer.status), Some(answer.body), error)
-            }
-            Outcome::Failed(failure) => (None, None, Some(format!("{}: {}", failure.kind.as_str(), failure.detail.replace('\0', "")))),
+        let error_message = self.outcome.error();
+        let (response_status, response_body) = match self.outcome {
+            Outcome::Answered(answer) => (Some(answer.status), Some(answer.body)),
+            Outcome::Failed(_) => (None, None),
         };
         AttemptResult { at: self.started_at, response_status, response_body, response_time: self.took.as_secs_f64(), error_message }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::endpoint::Endpoint;
+use crate::model::operational;
 use crate::model::pattern::Pattern;
 
 /// All endpoints, and for each tenant the active ones by what they subscribed to.
@@ -68,14 +69,22 @@ impl Index {
         self.endpoints.get(&id)
     }
 
-    /// The active endpoints of the tenant that subscribed to the type, each once, by id.
+    /// Whether an active endpoint of the tenant, other than `but_not`, named that very type.
+    pub(super) fn is_wanted(&self, tenant: &str, event_type: &str, but_not: Option<i64>) -> bool {
+        let named = self.tenants.get(tenant).and_then(|subscriptions| subscriptions.exact.get(event_type));
+        named.is_some_and(|ids| ids.iter().any(|id| Some(*id) != but_not))
+    }
+
+    /// The active endpoints of the tenant that subscribed to the type, each once, by id. Who gets an operational event has named it:
+    /// whoever asked for everything meant what applications send.
     pub(super) fn matching(&self, tenant: &str, event_type: &str) -> Vec<Arc<Endpoint>> {
         let Some(subscriptions) = self.tenants.get(tenant) else { return Vec::new() };
-        let mut ids = subscriptions.all.clone();
+        let operational = operational::is_operational(event_type);
+        let mut ids = if operational { Vec::new() } else { subscriptions.all.clone() };
         if let Some(exact) = subscriptions.exact.get(event_type) {
             ids.extend(exact);
         }
-        if !subscriptions.prefix.is_empty() {
+        if !subscriptions.prefix.is_empty() && !operational {
             for (dot, _) in event_type.match_indices('.').filter(|(dot, _)| dot + 1 < event_type.len()) {
                 if let Some(under) = subscriptions.prefix.get(&event_type[..=dot]) {
                     ids.extend(under);
@@ -146,6 +155,27 @@ mod tests {
             assert_eq!(ids(&index, tenant, event_type), wanted, "{tenant} {event_type}");
         }
         assert_eq!(index.active(), 5);
+    }
+
+    #[test]
+    fn operational_events_go_to_those_who_name_them() {
+        let mut index = Index::default();
+        for (id, tenant, event_types) in [
+            (1, "default", r#"["*"]"#),
+            (2, "default", r#"["webhook.*", "webhook.endpoint.*"]"#),
+            (3, "default", r#"["webhook.endpoint.disabled", "*"]"#),
+            (4, "other", r#"["webhook.endpoint.recovered"]"#),
+            (5, "default", r#"["webhook.endpoint.own"]"#),
+        ] {
+            index.put(endpoint(id, tenant, event_types, true));
+        }
+        assert_eq!(ids(&index, "default", "webhook.endpoint.disabled"), [3]);
+        assert_eq!(ids(&index, "default", "webhook.endpoint.recovered"), &[] as &[i64]);
+        assert_eq!(ids(&index, "default", "webhook.endpoint.own"), [1, 2, 3, 5], "others that start alike are like any other");
+        let wanted = |tenant, but_not| index.is_wanted(tenant, "webhook.endpoint.disabled", but_not);
+        assert_eq!([wanted("default", None), wanted("default", Some(3)), wanted("other", None)], [true, false, false]);
+        index.put(endpoint(3, "default", r#"["webhook.endpoint.disabled"]"#, false));
+        assert!(!index.is_wanted("default", "webhook.endpoint.disabled", None), "inactive ones want nothing");
     }
 
     #[test]

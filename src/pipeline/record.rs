@@ -3,6 +3,8 @@
 //! One task, in order: a delivery's second step is never committed before its first.
 
 mod gather;
+mod health;
+mod owners;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::gather::{Gathered, Gatherer};
+use self::owners::Owners;
 use super::budget::Budget;
 use super::flight::Report;
 use super::leases::Leases;
@@ -35,12 +38,14 @@ pub(super) struct Recorder {
     pub(super) lease: Duration,
     /// A catalog that learns at once of endpoints that were disabled here.
     pub(super) catalog: Arc<super::LiveCatalog>,
+    /// How long an endpoint may fail; zero is for ever.
+    pub(super) disable_after: Duration,
 }
 
 impl Recorder {
     /// Runs until everything that reports is gone; `abort` gives up on records that are away.
     pub(super) async fn run(self, mut reports: mpsc::Receiver<Report>, abort: CancellationToken) {
-        let mut gatherer = Gatherer::new(self.hold);
+        let mut gatherer = Gatherer::new(self.hold, Owners::new(Arc::clone(&self.catalog), self.disable_after));
         let mut received = Vec::with_capacity(self.commit_batch);
         loop {
             let open = tokio::select! {
@@ -77,11 +82,12 @@ impl Recorder {
         for (event_type, delivered) in &gathered.settled {
             self.observe.settled(event_type, *delivered);
         }
-        if !gathered.batch.disabled.is_empty()
+        if gathered.batch.changes_endpoints()
             && let Err(error) = self.catalog.refresh().await
         {
-            tracing::warn!(%error, "an endpoint is disabled, and this process will know as soon as it can read it");
+            tracing::warn!(%error, "an endpoint is changed, and this process will know as soon as it can read it");
         }
+        gathered.settling.offered = gathered.batch.events_told().map(|event| (event.key.clone(), event.accepted_at)).collect();
         self.settlements.send(gathered.settling).await.is_ok()
     }
 

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::leases::Leases;
 use super::patience;
 use crate::faults;
+use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryId;
+use crate::model::event::EventKey;
 use crate::ports::{Observe, Queue, Settlement};
 
 /// What follows one commit.
@@ -20,6 +22,8 @@ pub(super) struct Settling {
     pub(super) settlement: Settlement,
     /// Deliveries that this process holds no longer once that is done.
     pub(super) ended: Vec<DeliveryId>,
+    /// Events that the commit may have accepted.
+    pub(super) offered: Vec<(EventKey, Timestamp)>,
 }
 
 /// How many commits may be ahead of the queue. They share one settlement.
@@ -59,6 +63,7 @@ impl Settler {
         for commit in held.drain(..) {
             all.settlement.merge(commit.settlement);
             all.ended.extend(commit.ended);
+            all.offered.extend(commit.offered);
         }
         // Before, not after: what becomes due again at once may be claimed again at once, and is then held anew. Nothing is renewed meanwhile.
         self.leases.release(&all.settlement.claims, &all.ended);
@@ -68,6 +73,11 @@ impl Settler {
         }
         if !all.settlement.is_empty() {
             faults::crash_point("settled");
+        }
+        if !all.offered.is_empty()
+            && let Err(error) = self.queue.offer(&all.offered).await
+        {
+            tracing::warn!(%error, events = all.offered.len(), "events of our own are recorded, and go out with the next sweep");
         }
         for letter in &all.settlement.dead {
             self.observe.dead_letter(letter.class);

@@ -39,6 +39,8 @@ pub struct Parts {
     pub max_event_bytes: usize,
     pub sweep_interval: Duration,
     pub retention: RetentionSettings,
+    /// How long an endpoint may fail before it is disabled; zero is for ever.
+    pub disable_after: Duration,
     /// Door 3, where the records have one.
     pub outbox: Option<Box<dyn Outbox>>,
 }
@@ -87,6 +89,7 @@ impl Worker {
             hold: parts.worker.hold,
             lease: parts.lease,
             catalog: Arc::clone(&parts.catalog),
+            disable_after: parts.disable_after,
         };
         writers.spawn(watched(settler.run(committed, abort_writers.clone()), &failed));
         writers.spawn(watched(recorder.run(reported, abort_writers.clone()), &failed));

@@ -54,6 +54,19 @@ impl Batch {
             && self.set_aside.is_empty()
             && self.told.is_empty()
     }
+
+    /// Whether it may change endpoints.
+    #[must_use]
+    pub fn changes_endpoints(&self) -> bool {
+        !self.disabled.is_empty() || !self.failing.is_empty() || !self.recovered.is_empty()
+    }
+
+    /// The events that it may accept.
+    pub fn events_told(&self) -> impl Iterator<Item = &Event> {
+        let disabled = self.disabled.iter().filter_map(|one| one.event.as_deref());
+        let recovered = self.recovered.iter().filter_map(|one| one.event.as_deref());
+        self.told.iter().map(|event| &**event).chain(disabled).chain(recovered)
+    }
 }
 
 /// What the records know of an event.

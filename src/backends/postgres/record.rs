@@ -64,7 +64,7 @@ impl<'a> Part<'a> {
     }
 
     /// Whether endpoints are written, which may take further statements for the events that go with that.
-    fn has_owners(self) -> bool {
+    fn changes_endpoints(self) -> bool {
         !self.recovered.is_empty() || !self.failing.is_empty() || !self.disabled.is_empty()
     }
 }
@@ -132,7 +132,7 @@ async fn attempt(connection: &mut AsyncPgConnection, part: Part<'_>, careful: bo
     let (accepted, new) = sorted(part.routed);
     let kinds = [!accepted.is_empty(), !new.is_empty(), !part.steps.is_empty(), !part.set_aside.is_empty(), !part.told.is_empty()];
     // One statement commits by itself.
-    if !careful && !part.has_owners() && kinds.iter().filter(|some| **some).count() == 1 {
+    if !careful && !part.changes_endpoints() && kinds.iter().filter(|some| **some).count() == 1 {
         return statements(connection, part, &accepted, &new, careful).await;
     }
     connection.batch_execute("BEGIN").await?;

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Status};
+use crate::model::event::Event;
 use crate::model::outcome::Attempt;
 use crate::pipeline::flight::{Flight, HeldClaim, Landing, Origin, Report, Routing};
+use crate::pipeline::record::owners::Owners;
 use crate::pipeline::retry::Verdict;
 use crate::pipeline::settle::Settling;
-use crate::ports::{Batch, Disabling, Routed, Step};
+use crate::ports::{Batch, Routed, Step};
 
 /// One commit's worth.
 #[derive(Default)]
@@ -43,7 +45,7 @@ impl Gathered {
     /// Rows that the commit writes.
     pub(super) fn rows(&self) -> u64 {
         let routed: usize = self.batch.routed.iter().map(|routed| 1 + routed.deliveries.len()).sum();
-        (routed + self.batch.steps.len()) as u64
+        (routed + self.batch.steps.len() + self.batch.told.len()) as u64
     }
 }
 
@@ -60,23 +62,27 @@ pub(super) struct Gatherer {
     open: HashMap<usize, Open>,
     next: Gathered,
     hold: Duration,
+    owners: Owners,
 }
 
 impl Gatherer {
-    pub(super) fn new(hold: Duration) -> Self {
-        Self { open: HashMap::new(), next: Gathered::default(), hold }
+    pub(super) fn new(hold: Duration, owners: Owners) -> Self {
+        Self { open: HashMap::new(), next: Gathered::default(), hold, owners }
     }
 
-    /// Waits until an open event may have waited long enough; for ever when none is open.
+    /// Waits until there may be something to commit that nobody reports; for ever when there will not be.
     pub(super) async fn wait(&self) {
-        if self.open.is_empty() {
-            std::future::pending::<()>().await;
+        let open = (!self.open.is_empty()).then_some(self.hold / 4);
+        match open.into_iter().chain(self.owners.interval()).min() {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => std::future::pending().await,
         }
-        tokio::time::sleep(self.hold / 4).await;
     }
 
     pub(super) fn take(&mut self) -> Gathered {
-        std::mem::take(&mut self.next)
+        let mut next = std::mem::take(&mut self.next);
+        self.owners.write(&mut next.batch, clock::now());
+        next
     }
 
     pub(super) fn add(&mut self, report: Report) {
@@ -119,13 +125,8 @@ impl Gatherer {
         let (state, parked) = match landing {
             Landing::Parked { until } => (waiting(flight.id, flight.endpoint.id, flight.attempts_before, until), true),
             Landing::Attempted { attempt, verdict } => {
-                let gone = verdict == Verdict::Gone;
-                let state = attempted(&flight, attempt.into_result(), verdict);
-                if gone {
-                    let reason = "the receiver answered 410 Gone".to_owned();
-                    self.next.batch.disabled.push(Disabling::now(flight.endpoint.id, reason));
-                }
-                (state, false)
+                self.owners.attempted(&flight, &attempt, verdict);
+                (attempted(&flight, attempt.into_result(), verdict), false)
             }
             Landing::Broken { reason } => (stopped(flight.id, flight.endpoint.id, flight.attempts_before, None, reason), false),
             Landing::Stopped { last, reason } => {
@@ -143,7 +144,10 @@ impl Gatherer {
                 self.next.settling.ended.push(state.id);
                 self.next.settling.settlement.scheduled.extend(state.next_retry_at.map(|until| (state.id, until)));
             }
-            _ => self.step(flight.attempts_before, state),
+            _ => {
+                self.tell(&flight.event, &state);
+                self.step(flight.attempts_before, state);
+            }
         }
     }
 
@@ -196,8 +200,16 @@ impl Gatherer {
         }
         settlement.leased.extend(running);
         settlement.released.push(routing.event.key.clone());
+        for state in &deliveries {
+            self.tell(&routing.event, state);
+        }
         self.next.batch.routed.push(Routed { event: Arc::clone(&routing.event), accepted: routing.accepted, deliveries });
         self.claim_done(&routing.claim, 1);
+    }
+
+    /// Lets the commit that ends a delivery tell of it.
+    fn tell(&mut self, event: &Event, state: &DeliveryState) {
+        self.next.batch.told.extend(self.owners.told(event, state));
     }
 
     fn step(&mut self, after_attempts: u32, state: DeliveryState) {
