@@ -82,6 +82,9 @@ impl Recorder {
         for (event_type, delivered) in &gathered.settled {
             self.observe.settled(event_type, *delivered);
         }
+        for one in &gathered.batch.disabled {
+            tracing::warn!(endpoint_id = one.endpoint_id, reason = one.reason, "an endpoint is disabled");
+        }
         if gathered.batch.changes_endpoints()
             && let Err(error) = self.catalog.refresh().await
         {

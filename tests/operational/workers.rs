@@ -40,7 +40,7 @@ async fn what_is_to_be_told_survives_a_crash_right_after_the_commit() {
     world.register("/bad", &json!({"event_types": ["order.created"], "max_retries": 1})).await;
     world.app.kill();
     world.push(&[json!({"id": "e", "event_type": "order.created", "data": {}}).to_string()]).await;
-    let mut dying = launch(&world.stores, "worker", &[]).set("FAILPOINTS", "recorded=return").spawn();
+    let mut dying = launch(&world.stores, "worker", &[]).set("POSTHASTE__REDIS__LEASE", "1").set("FAILPOINTS", "recorded=return").spawn();
     assert_eq!(dying.exited().await.signal(), Some(ABORTED), "{}", dying.stderr());
     assert_eq!(world.receiver.requests_to("/told").len(), 0);
     world.start_again().await;
