@@ -140,10 +140,11 @@ impl Recorder {
                 other => other?,
             }
         }
-        let rest = Batch { routed: Vec::new(), steps: Vec::new(), ..batch.clone() };
-        if !rest.is_empty() {
-            self.records.record(&rest).await?;
-        }
+        self.write_or_skip(Batch { set_aside: batch.set_aside.clone(), ..Batch::default() }).await?;
+        self.write_or_skip(Batch { told: batch.told.clone(), ..Batch::default() }).await?;
+        // What became of endpoints, in one piece: it is small.
+        let (recovered, failing, disabled) = (batch.recovered.clone(), batch.failing.clone(), batch.disabled.clone());
+        self.write_or_skip(Batch { recovered, failing, disabled, ..Batch::default() }).await?;
         Ok(dead)
     }
 
@@ -152,7 +153,7 @@ impl Recorder {
         let letter = DeadLetter::of_event(&routed.event, format!("cannot be recorded: {source}"), "refused");
         if routed.accepted {
             let set_aside = vec![(routed.event.key.clone(), letter.reason.clone())];
-            self.records.record(&Batch { set_aside, ..Batch::default() }).await?;
+            self.write_or_skip(Batch { set_aside, ..Batch::default() }).await?;
         }
         Ok(letter)
     }
@@ -163,6 +164,20 @@ impl Recorder {
         let reason = Some(format!("the outcome of an attempt cannot be recorded: {source}"));
         let state = DeliveryState { status: Status::Failed, last: None, reason, next_retry_at: None, ..step.state.clone() };
         let steps = vec![Step { after_attempts: step.after_attempts, state }];
-        self.records.record(&Batch { steps, ..Batch::default() }).await
+        self.write_or_skip(Batch { steps, ..Batch::default() }).await
+    }
+
+    /// What is refused even so must not hold up everything else for ever.
+    async fn write_or_skip(&self, batch: Batch) -> Result<(), BackendError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.records.record(&batch).await {
+            Err(error @ BackendError::Refused { .. }) => {
+                tracing::error!(%error, "this cannot be recorded, and is left out");
+                Ok(())
+            }
+            other => other,
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), T
         events::set_aside(conn, key, reason)?;
     }
     for event in &batch.told {
-        events::insert(conn, event, None)?;
+        events::accept(conn, event)?;
     }
     owners::record(conn, batch, now)
 }

@@ -15,7 +15,7 @@ pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch, now: Timestamp)
         if recover(conn, recovery)?
             && let Some(event) = &recovery.event
         {
-            events::insert(conn, event, None)?;
+            events::accept(conn, event)?;
         }
     }
     for (id, since) in &batch.failing {
@@ -26,7 +26,7 @@ pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch, now: Timestamp)
         if disable(conn, disabling, now)?
             && let Some(event) = &disabling.event
         {
-            events::insert(conn, event, None)?;
+            events::accept(conn, event)?;
         }
     }
     Ok(())
