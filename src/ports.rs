@@ -57,6 +57,8 @@ pub trait Observe: Send + Sync {
     fn dead_letter(&self, class: &'static str);
     fn depth(&self, depth: Depth);
     fn endpoints_active(&self, count: u64);
+    /// So many endpoints are left alone because they are broken.
+    fn endpoints_broken(&self, count: u64);
     fn in_flight(&self, count: u64);
     /// A commit of so many rows was made.
     fn committed(&self, rows: u64, took: Duration);
