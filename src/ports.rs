@@ -6,6 +6,7 @@
 
 mod catalog;
 mod doors;
+mod pacing;
 mod queue;
 mod readiness;
 mod records;
@@ -18,6 +19,7 @@ use crate::model::outcome::Attempt;
 
 pub use catalog::{Catalog, CatalogError, Changes};
 pub use doors::{Door, Heard, Outbox};
+pub use pacing::{Ask, NewPause, Pacing, Pause, Pauses, Why};
 pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
