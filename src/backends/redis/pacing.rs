@@ -83,6 +83,9 @@ impl Pacing for RedisQueue {
     }
 }
 
+/// Where a scan goes on, 0 when it does not, and names with their values.
+type Page = (u64, Vec<(String, String)>);
+
 /// What a scan found, with the time at which it did.
 struct Found {
     now: u64,
@@ -104,7 +107,7 @@ impl RedisQueue {
             let mut pipe = redis::pipe();
             pipe.atomic().cmd("TIME").cmd(command).arg(key).arg(cursor).arg("COUNT").arg(CHUNK);
             let page = pipe.query_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
-            let ((seconds, micros), (next, pairs)): ((u64, u64), (u64, Vec<(String, String)>)) = page;
+            let ((seconds, micros), (next, pairs)): ((u64, u64), Page) = page;
             let now = seconds * 1_000_000 + micros;
             found.extend(pairs.into_iter().map(|(name, value)| Found { now, name, value }));
             if next == 0 {

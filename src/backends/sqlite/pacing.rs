@@ -232,15 +232,14 @@ mod tests {
     fn a_revision_is_later_than_all_before_even_when_the_clock_is_not() {
         let mut paced = Paced::default();
         let mut before = Pauses::NOTHING;
-        for now in [at(0), at(0), at(5), at(3), at(3)] {
-            paced.pause(now, &[broken(0, 0)]);
+        for (now, lasts) in [at(0), at(0), at(5), at(3), at(3)].into_iter().zip([10, 20, 30, 40, 50]) {
+            paced.pause(now, &[slowed(7, lasts)]);
             let revision = paced.pauses(now, 0).expect("all").revision;
             assert!(revision > before, "{revision} after {before}");
             assert_eq!(paced.pauses(now, revision), None);
             before = revision;
         }
-        paced.recovered(at(3), &[7]);
-        assert_eq!(paced.pauses(at(3), before), Some(Pauses { revision: Pauses::NOTHING, paused: vec![] }));
+        assert_eq!(paced.pauses(at(53), before), Some(Pauses { revision: Pauses::NOTHING, paused: vec![] }));
     }
 
     #[test]
