@@ -12,8 +12,8 @@ use url::Url;
 
 use super::reader::Reader;
 use super::{
-    BreakerSettings, GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings, Settings,
-    SqliteSettings, Token, WorkerSettings,
+    BreakerSettings, GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings,
+    RetrySettings, Settings, SqliteSettings, Token, WorkerSettings,
 };
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;

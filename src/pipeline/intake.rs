@@ -25,6 +25,10 @@ use crate::ports::{BackendError, Claim, ClaimId, Known, Observe, Queue, Records,
 /// How long one blocking claim waits. Shutting down waits for it.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// After the queue was away, nothing is taken over for so long: its holders may live, and renew their leases as soon as they notice that it is
+/// back. Longer than any of them waits between two tries.
+pub(super) const CALM: Duration = Duration::from_secs(10);
+
 pub(super) struct Intake {
     pub(super) queue: Arc<dyn Queue>,
     pub(super) records: Arc<dyn Records>,

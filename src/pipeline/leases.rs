@@ -29,8 +29,14 @@ impl Leases {
         self.state().claims.insert(id.clone());
     }
 
-    pub(super) fn hold_deliveries(&self, ids: &[DeliveryId]) {
-        self.state().deliveries.extend(ids);
+    /// Answers those that were not held before.
+    pub(super) fn hold_deliveries(&self, ids: &[DeliveryId]) -> Vec<DeliveryId> {
+        let mut state = self.state();
+        ids.iter().copied().filter(|id| state.deliveries.insert(*id)).collect()
+    }
+
+    pub(super) fn claims(&self) -> Vec<ClaimId> {
+        self.state().claims.iter().cloned().collect()
     }
 
     pub(super) fn release(&self, claims: &[ClaimId], deliveries: &[DeliveryId]) {

@@ -11,5 +11,6 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 /// What a panic said.
 pub(super) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("no message").to_owned()
+    // Postgres has no place for U+0000 in a text.
+    text.unwrap_or("no message").replace('\0', "\u{fffd}")
 }

@@ -131,10 +131,8 @@ impl Recorder {
                 other => other?,
             }
         }
-        let rest = Batch { disabled: batch.disabled.clone(), set_aside: batch.set_aside.clone(), ..Batch::default() };
-        if !rest.is_empty() {
-            self.records.record(&rest).await?;
-        }
+        self.write_or_skip(Batch { disabled: batch.disabled.clone(), ..Batch::default() }).await?;
+        self.write_or_skip(Batch { set_aside: batch.set_aside.clone(), ..Batch::default() }).await?;
         Ok(dead)
     }
 
@@ -143,7 +141,7 @@ impl Recorder {
         let letter = DeadLetter::of_event(&routed.event, format!("cannot be recorded: {source}"), "refused");
         if routed.accepted {
             let set_aside = vec![(routed.event.key.clone(), letter.reason.clone())];
-            self.records.record(&Batch { set_aside, ..Batch::default() }).await?;
+            self.write_or_skip(Batch { set_aside, ..Batch::default() }).await?;
         }
         Ok(letter)
     }
@@ -154,6 +152,20 @@ impl Recorder {
         let reason = Some(format!("the outcome of an attempt cannot be recorded: {source}"));
         let state = DeliveryState { status: Status::Failed, last: None, reason, next_retry_at: None, ..step.state.clone() };
         let steps = vec![Step { after_attempts: step.after_attempts, state }];
-        self.records.record(&Batch { steps, ..Batch::default() }).await
+        self.write_or_skip(Batch { steps, ..Batch::default() }).await
+    }
+
+    /// What is refused even so must not hold up everything else for ever.
+    async fn write_or_skip(&self, batch: Batch) -> Result<(), BackendError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.records.record(&batch).await {
+            Err(error @ BackendError::Refused { .. }) => {
+                tracing::error!(%error, "this cannot be recorded, and is left out");
+                Ok(())
+            }
+            other => other,
+        }
     }
 }

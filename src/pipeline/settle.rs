@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::leases::Leases;
-use super::patience;
+use super::patience::{self, Patience};
 use crate::faults;
 use crate::model::delivery::DeliveryId;
 use crate::ports::{Observe, Queue, Settlement};
@@ -35,12 +35,12 @@ pub(super) struct Settler {
 impl Settler {
     /// Runs until the recorder is gone and all is settled; `abort` gives up on a queue that is away.
     pub(super) async fn run(self, mut commits: mpsc::Receiver<Settling>, abort: CancellationToken) {
-        let mut held = Vec::with_capacity(AHEAD);
         let mut renew_at = Instant::now() + self.lease / 3;
         loop {
+            let mut all = Settling::default();
             tokio::select! {
-                received = commits.recv_many(&mut held, AHEAD) => {
-                    if received == 0 || !self.settle(&mut held, &abort).await {
+                received = receive(&mut commits, &mut all) => {
+                    if !received || !self.settle(all, &mut commits, &abort).await {
                         return;
                     }
                 }
@@ -54,18 +54,25 @@ impl Settler {
         }
     }
 
-    async fn settle(&self, held: &mut Vec<Settling>, abort: &CancellationToken) -> bool {
-        let mut all = Settling::default();
-        for commit in held.drain(..) {
-            all.settlement.merge(commit.settlement);
-            all.ended.extend(commit.ended);
+    /// While the queue is away, what is committed meanwhile is added: recording must not wait for it. How much that can be is
+    /// bounded by what this process holds.
+    async fn settle(&self, mut all: Settling, commits: &mut mpsc::Receiver<Settling>, abort: &CancellationToken) -> bool {
+        let mut patience = Patience::new();
+        let mut open = true;
+        while !all.settlement.is_empty() || !all.ended.is_empty() {
+            // Before, not after: what becomes due again at once may be claimed again at once, and is then held anew. Nothing is renewed meanwhile.
+            self.leases.release(&all.settlement.claims, &std::mem::take(&mut all.ended));
+            let Err(error) = self.queue.settle(&all.settlement).await else { break };
+            let waited = patience.after(&error, "settling", &*self.observe, abort);
+            tokio::pin!(waited);
+            loop {
+                tokio::select! {
+                    waited = &mut waited => if waited { break } else { return false },
+                    received = receive(commits, &mut all), if open => open = received,
+                }
+            }
         }
-        // Before, not after: what becomes due again at once may be claimed again at once, and is then held anew. Nothing is renewed meanwhile.
-        self.leases.release(&all.settlement.claims, &all.ended);
-        let settle = || self.queue.settle(&all.settlement);
-        if !all.settlement.is_empty() && patience::until_it_works("settling", &*self.observe, abort, settle).await.is_none() {
-            return false;
-        }
+        patience.reset();
         if !all.settlement.is_empty() {
             faults::crash_point("settled");
         }
@@ -83,4 +90,15 @@ impl Settler {
         let renew = || self.queue.renew(&claims, &deliveries);
         patience::until_it_works("renewing leases", &*self.observe, abort, renew).await;
     }
+}
+
+/// Adds what was committed. False when nothing more will come.
+async fn receive(commits: &mut mpsc::Receiver<Settling>, all: &mut Settling) -> bool {
+    let mut received = Vec::new();
+    let count = commits.recv_many(&mut received, AHEAD).await;
+    for commit in received {
+        all.settlement.merge(commit.settlement);
+        all.ended.extend(commit.ended);
+    }
+    count > 0
 }

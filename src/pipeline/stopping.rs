@@ -4,7 +4,7 @@
 //! is finished, and its outcome counts. A delivery that was matched in the very moment may be sent once more, and one that
 //! slips through between two commits is stopped when it comes due.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,19 +25,17 @@ pub(super) async fn run(intake: Arc<Intake>) {
     if look_at_all(&intake).await.is_none() {
         return;
     }
-    let mut again = HashSet::new();
-    let mut again_at = Instant::now();
+    let mut again: VecDeque<(Instant, Vec<i64>)> = VecDeque::new();
     loop {
+        let again_at = again.front().map_or_else(Instant::now, |(at, _)| *at);
         let done = tokio::select! {
             ids = intake.catalog.next_inactive() => {
-                if again.is_empty() {
-                    again_at = Instant::now() + AGAIN;
-                }
-                again.extend(&ids);
-                look_at(&intake, &ids).await
+                let done = look_at(&intake, &ids).await;
+                again.push_back((Instant::now() + AGAIN, ids));
+                done
             }
             () = sleep_until(again_at), if !again.is_empty() => {
-                let ids: Vec<_> = std::mem::take(&mut again).into_iter().collect();
+                let (_, ids) = again.pop_front().unwrap_or((again_at, Vec::new()));
                 look_at(&intake, &ids).await
             }
             () = intake.stop.cancelled() => return,
@@ -55,6 +53,9 @@ async fn look_at_all(intake: &Intake) -> Option<()> {
         let page = || intake.records.waited_for(from, BATCH);
         let endpoints = patience::until_it_works("looking for what waits", &*intake.observe, &intake.stop, page).await?;
         look_at(intake, &endpoints).await?;
+        if intake.stop.is_cancelled() {
+            return None;
+        }
         if endpoints.len() < BATCH {
             return Some(());
         }
@@ -97,6 +98,9 @@ async fn stop_waiting(intake: &Intake, endpoints: &[(i64, String)], taken: &Hash
         if !settlement.is_empty() {
             let settle = || intake.queue.settle(&settlement);
             patience::until_it_works("settling what was stopped", &*intake.observe, &intake.stop, settle).await?;
+        }
+        if intake.stop.is_cancelled() {
+            return None;
         }
         if !more {
             break;

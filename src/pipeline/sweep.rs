@@ -1,14 +1,14 @@
 //! Puts back what a crash or a lost Redis left behind. Safe on every replica at once: each step passes over what is there.
 
-mod pages;
+pub(super) mod pages;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use self::pages::{Pace, Pages};
-use super::intake::Intake;
+use super::intake::{CALM, Intake};
 use super::patience::{self, Patience};
 use crate::faults;
 use crate::model::clock::{self, Timestamp};
@@ -25,12 +25,15 @@ const OTHERS: Duration = Duration::from_millis(2500);
 
 /// Takes over claims of workers that are gone, every `interval`, until `stop`.
 pub(super) async fn take_over(intake: Arc<Intake>, interval: Duration, stop: CancellationToken) {
-    let mut patience = Patience::new();
+    let (mut patience, mut calm_at) = (Patience::new(), Instant::now());
     loop {
-        let wait = match take_over_expired(&intake).await {
+        let wait = match take_over_expired(&intake, calm_at).await {
             // Replicas that started together do not look together.
             Ok(()) => Ok(patience::jittered(interval, 0.3)),
-            Err(error) => Err(error),
+            Err(error) => {
+                calm_at = Instant::now() + CALM;
+                Err(error)
+            }
         };
         if !go_on(&mut patience, wait, "taking over claims", &intake, &stop).await {
             return;
@@ -42,11 +45,10 @@ pub(super) async fn take_over(intake: Arc<Intake>, interval: Duration, stop: Can
 pub(super) async fn look(intake: Arc<Intake>, interval: Duration, stop: CancellationToken) {
     let (mut patience, mut pages) = (Patience::new(), Pages::default());
     loop {
-        let wait = match pages.look_through(&intake, clock::now() - AGE, Pace::Gentle, &stop).await {
-            Ok(found) => {
-                intake.observe.swept(found.events, found.deliveries);
-                Ok(patience::jittered(interval, 0.3))
-            }
+        // What is missing in a queue that lost its memory is put back by `restore`, after those who hold something said so.
+        let wait = match intake.queue.memory_is_whole().await {
+            Ok(true) => look_through(&intake, &mut pages, &stop).await.map(|()| patience::jittered(interval, 0.3)),
+            Ok(false) => Ok(ASK),
             Err(error) => Err(error),
         };
         if !go_on(&mut patience, wait, "sweeping", &intake, &stop).await {
@@ -55,11 +57,20 @@ pub(super) async fn look(intake: Arc<Intake>, interval: Duration, stop: Cancella
     }
 }
 
+async fn look_through(intake: &Intake, pages: &mut Pages, stop: &CancellationToken) -> Result<(), BackendError> {
+    let found = pages.look_through(intake, clock::now() - AGE, Pace::Gentle, stop).await?;
+    intake.observe.swept(found.events, found.deliveries);
+    Ok(())
+}
+
 /// Puts everything back when the queue lost its memory, until `stop`.
 pub(super) async fn restore(intake: Arc<Intake>, stop: CancellationToken) {
-    let mut patience = Patience::new();
+    let (mut patience, mut calm_at) = (Patience::new(), Instant::now());
     loop {
-        let wait = restore_lost(&intake, &stop).await.map(|()| ASK);
+        let wait = restore_lost(&intake, calm_at, &stop).await.map(|()| ASK);
+        if wait.is_err() {
+            calm_at = Instant::now() + CALM;
+        }
         if !go_on(&mut patience, wait, "asking whether the queue lost its memory", &intake, &stop).await {
             return;
         }
@@ -91,7 +102,12 @@ async fn rest(wait: Duration, stop: &CancellationToken) -> bool {
     }
 }
 
-async fn take_over_expired(intake: &Intake) -> Result<(), BackendError> {
+async fn take_over_expired(intake: &Intake, calm_at: Instant) -> Result<(), BackendError> {
+    // Our own come first: those that could not be renewed for too long are still ours.
+    intake.queue.renew(&intake.leases.claims(), &[]).await?;
+    if Instant::now() < calm_at {
+        return Ok(());
+    }
     loop {
         if intake.room().await.is_none() {
             return Ok(());
@@ -116,17 +132,19 @@ async fn take_over_expired(intake: &Intake) -> Result<(), BackendError> {
     }
 }
 
-async fn restore_lost(intake: &Intake, stop: &CancellationToken) -> Result<(), BackendError> {
+async fn restore_lost(intake: &Intake, calm_at: Instant, stop: &CancellationToken) -> Result<(), BackendError> {
     let memory = intake.queue.memory().await?;
     if memory == Memory::Whole {
         return Ok(());
     }
     // What this process makes an attempt for must not look as if it waited.
     intake.leases.renew_now();
-    if memory == Memory::Restoring || !rest(OTHERS, stop).await {
+    let others = OTHERS.max(calm_at.saturating_duration_since(Instant::now()));
+    if memory == Memory::Restoring || !rest(others, stop).await {
         return Ok(());
     }
-    let found = Pages::default().look_through(intake, Timestamp::MAX_UTC, Pace::Full, stop).await?;
+    intake.queue.restoring().await?;
+    let found = Pages::default().look_through(intake, Timestamp::MAX_UTC, Pace::Restoring, stop).await?;
     if stop.is_cancelled() {
         return Ok(());
     }

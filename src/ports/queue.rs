@@ -51,8 +51,8 @@ pub struct Due {
     /// Deliveries whose lease ran out, longest first. Whoever held them may have recorded an attempt, and only the records know when
     /// the next one is due.
     pub lapsed: Vec<DeliveryId>,
-    /// When the next one becomes due, or the next lease ends. `None` when nothing waits and nothing is leased.
-    pub next: Option<Timestamp>,
+    /// How long until the next one becomes due, or the next lease ends; zero when that is over. `None` when nothing waits and nothing is leased.
+    pub next: Option<Duration>,
 }
 
 /// All that follows a commit, done in one step.
@@ -109,7 +109,7 @@ impl Settlement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
     Whole,
-    /// It is empty since it was last whole, and the caller is the one to put back what waits: nobody else is asked to for the length of a lease.
+    /// It is empty since it was last whole, and the caller is the one to put back what waits: nobody else is asked to for ten seconds.
     Lost,
     /// It is empty since it was last whole, and somebody else is putting back what waits.
     Restoring,
@@ -142,7 +142,8 @@ pub trait Queue: Pacing {
     async fn claim_accepted(&self, max: usize, wait: Duration) -> Result<Option<Claim<EventKey>>, BackendError>;
 
     /// Leases up to `max` deliveries: those whose lease ran out, and due ones, oldest first. One that is leased already is not due.
-    async fn claim_due(&self, max: usize) -> Result<Due, BackendError>;
+    /// Those whose lease ran out are left alone unless `lapsed`.
+    async fn claim_due(&self, max: usize, lapsed: bool) -> Result<Due, BackendError>;
 
     /// Takes over up to `max` claims whose lease ran out. Whoever held one before can no longer settle it.
     async fn take_over(&self, max: usize) -> Result<Vec<TakenOver>, BackendError>;
@@ -168,6 +169,13 @@ pub trait Queue: Pacing {
 
     /// Whether all that was given is still there. Costs next to nothing while it is.
     async fn memory(&self) -> Result<Memory, BackendError>;
+
+    /// Whether it is [`Memory::Whole`]; asks nobody to restore it.
+    async fn memory_is_whole(&self) -> Result<bool, BackendError>;
+
+    /// Says that the caller goes on putting back what waits: nobody else is asked to for another ten seconds. False when it was lost once
+    /// more meanwhile.
+    async fn restoring(&self) -> Result<bool, BackendError>;
 
     /// Says that all that waits was put back. Has no effect when it was lost once more meanwhile.
     async fn restored(&self) -> Result<(), BackendError>;

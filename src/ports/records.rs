@@ -84,7 +84,8 @@ pub trait Records: Stopping {
     /// Which server it is: `postgres`, `sqlite`.
     fn name(&self) -> &'static str;
 
-    /// Makes accepted events durable in one commit. Answers for each, in order, whether it was new; one that was there is left as it is.
+    /// Makes accepted events durable in one commit. Answers for each, in order, whether it was new; one that was there is left as it is,
+    /// unless it was set aside: then this one takes its place, as a new one.
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError>;
 
     /// What is known of these events, in order.

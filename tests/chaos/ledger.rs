@@ -47,7 +47,8 @@ pub(super) async fn assert_nothing_is_left(stage: &mut Stage) {
     eventually(LONG, async || before.is_disjoint(&claims(&mut redis).await).then_some(())).await;
     stop_all(&mut stage.workers).await;
     let keys: Vec<String> = redis::cmd("KEYS").arg("webhook_*").query_async(&mut redis).await.unwrap();
-    assert_eq!(keys, Vec::<String>::new(), "keys in Redis");
+    // But for the mark by which the next worker knows that nothing was lost.
+    assert_eq!(keys, ["webhook_memory"], "keys in Redis");
 }
 
 async fn claims(redis: &mut MultiplexedConnection) -> HashSet<String> {

@@ -15,6 +15,7 @@ for_both_backends! {
     next_is_when_another_becomes_due_and_none_when_nothing_waits
     a_delivery_that_is_not_settled_within_its_lease_is_leased_anew_and_told_from_a_due_one
     a_renewed_delivery_does_not_become_due
+    a_lease_that_ran_out_is_left_alone_where_nobody_asks_for_it
     a_settled_time_ends_a_lease
     a_delivery_that_is_settled_as_leased_is_not_due_until_its_lease_runs_out
     renewing_a_delivery_that_the_queue_knows_nothing_of_leases_it
@@ -34,7 +35,7 @@ async fn schedule(stand: &Stand, scheduled: &[(DeliveryId, Timestamp)]) {
 }
 
 async fn claim(stand: &Stand, max: usize) -> Due {
-    stand.queue.claim_due(max).await.expect("claimed")
+    stand.queue.claim_due(max, true).await.expect("claimed")
 }
 
 async fn due_deliveries_are_leased_oldest_first_and_up_to_max(stand: Stand) {
@@ -49,9 +50,17 @@ async fn next_is_when_another_becomes_due_and_none_when_nothing_waits(stand: Sta
     assert_eq!(claim(&stand, 9).await, Due::default());
     let (ids, far) = (ids(3), far());
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20)), (ids[2], far)]).await;
-    assert_eq!(claim(&stand, 1).await.next, Some(at(20)));
+    assert_eq!(claim(&stand, 1).await.next, Some(Duration::ZERO));
     stand.settle(Settlement { unscheduled: vec![ids[0], ids[1]], ..Settlement::default() }).await;
-    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() });
+    assert_next(&claim(&stand, 9).await, far);
+}
+
+/// Nothing is due, and the next is so at that time.
+fn assert_next(due: &Due, at: Timestamp) {
+    let wait = (at - clock::now()).to_std().expect("in the future");
+    let next = due.next.expect("something waits");
+    assert!(next.abs_diff(wait) < Duration::from_secs(5), "{next:?} and not {wait:?}");
+    assert_eq!((&due.ids, &due.lapsed), (&vec![], &vec![]));
 }
 
 /// The first deliveries whose lease ran out.
@@ -67,10 +76,25 @@ async fn lapsed(stand: &Stand) -> Vec<DeliveryId> {
 async fn a_delivery_that_is_not_settled_within_its_lease_is_leased_anew_and_told_from_a_due_one(stand: Stand) {
     let ids = ids(2);
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20))]).await;
-    assert_eq!(claim(&stand, 9).await, Due { ids: ids.clone(), lapsed: vec![], next: claim(&stand, 9).await.next });
+    let due = claim(&stand, 9).await;
+    assert_eq!((&due.ids, &due.lapsed), (&ids, &vec![]));
     stand.settle(Settlement { unscheduled: vec![ids[1]], ..Settlement::default() }).await;
     assert_eq!(lapsed(&stand).await, [ids[0]]);
     assert_eq!(lapsed(&stand).await, [ids[0]], "again and again");
+}
+
+async fn a_lease_that_ran_out_is_left_alone_where_nobody_asks_for_it(stand: Stand) {
+    let ids = ids(2);
+    schedule(&stand, &[(ids[0], at(10))]).await;
+    assert_eq!(claim(&stand, 9).await.ids, ids[..1]);
+    schedule(&stand, &[(ids[1], far())]).await;
+    eventually(LONG, async || {
+        let due = stand.queue.claim_due(9, false).await.expect("claimed");
+        assert_eq!((due.ids, due.lapsed), (vec![], vec![]));
+        (due.next == Some(Duration::ZERO)).then_some(())
+    })
+    .await;
+    assert_eq!(claim(&stand, 9).await.lapsed, ids[..1]);
 }
 
 async fn a_settled_time_ends_a_lease(stand: Stand) {
@@ -80,7 +104,7 @@ async fn a_settled_time_ends_a_lease(stand: Stand) {
     schedule(&stand, &[(ids[0], far)]).await;
     assert_eq!(lapsed(&stand).await, [ids[1]]);
     stand.settle(Settlement { unscheduled: vec![ids[1]], ..Settlement::default() }).await;
-    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() });
+    assert_next(&claim(&stand, 9).await, far);
 }
 
 async fn a_delivery_that_is_settled_as_leased_is_not_due_until_its_lease_runs_out(stand: Stand) {
@@ -102,7 +126,7 @@ async fn renewing_a_delivery_that_the_queue_knows_nothing_of_leases_it(stand: St
     assert_eq!(stand.queue.schedule_missing(&[(ids[0], at(1))]).await.expect("scheduled"), 0);
     assert_eq!(lapsed(&stand).await, [ids[0]]);
     stand.settle(Settlement { unscheduled: vec![ids[0]], ..Settlement::default() }).await;
-    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() }, "what is on the schedule stays there");
+    assert_next(&claim(&stand, 9).await, far);
 }
 
 async fn a_renewed_delivery_does_not_become_due(stand: Stand) {
@@ -132,7 +156,7 @@ async fn a_settled_time_replaces_an_earlier_one(stand: Stand) {
     schedule(&stand, &[(ids[0], at(1))]).await;
     assert_eq!(claim(&stand, 9).await.ids, ids);
     schedule(&stand, &[(ids[0], far)]).await;
-    assert_eq!(claim(&stand, 9).await, Due { next: Some(far), ..Due::default() });
+    assert_next(&claim(&stand, 9).await, far);
     assert_eq!(stand.queue.depth().await.expect("depth").deliveries, 1);
 }
 

@@ -38,7 +38,7 @@ async fn a_settlement_does_all_that_it_says(stand: Stand) {
     };
     stand.settle(settlement).await;
     assert_eq!(depth(&stand).await, Depth { events: 0, deliveries: 3, dead_letters: 2 });
-    assert_eq!(stand.queue.claim_due(9).await.expect("claimed").ids, ids[1..3]);
+    assert_eq!(stand.queue.claim_due(9, true).await.expect("claimed").ids, ids[1..3]);
     stand.offer(&["c"]).await;
     let third = stand.claim(1).await;
     assert_eq!(stand.queue.reserve(&third.id, &[key("x")]).await.expect("reserved"), [true]);
@@ -66,7 +66,7 @@ async fn the_depth_tells_what_waits(stand: Stand) {
     stand.settle(Settlement { scheduled: vec![(ids[0], at(1)), (ids[1], at(2))], ..Settlement::default() }).await;
     assert_eq!(depth(&stand).await, Depth { events: 3, deliveries: 2, dead_letters: 0 });
     let _held = stand.claim(2).await;
-    stand.queue.claim_due(1).await.expect("claimed");
+    stand.queue.claim_due(1, true).await.expect("claimed");
     assert_eq!(depth(&stand).await, Depth { events: 1, deliveries: 2, dead_letters: 0 });
 }
 

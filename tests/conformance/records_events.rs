@@ -15,6 +15,7 @@ for_both_backends! {
     data_that_is_too_large_is_left_where_it_is
     an_event_that_is_set_aside_is_neither_loaded_nor_unrouted_until_it_is_routed_after_all
     unrouted_events_come_oldest_first_before_a_time_and_after_another
+    accepting_an_event_that_was_set_aside_replaces_it_as_a_new_one
     an_event_without_deliveries_is_routed
     an_event_that_somebody_else_routed_is_left_as_it_was_and_the_rest_is_written
     many_callers_accept_an_event_once
@@ -125,6 +126,26 @@ async fn an_event_that_somebody_else_routed_is_left_as_it_was_and_the_rest_is_wr
     found.sort_by_key(|(event, endpoint, _)| (event.to_string(), *endpoint));
     assert_eq!(found, [("a", one, Status::Retrying), ("b", one, Status::Delivered), ("b", other, Status::Delivered)]);
     assert!(stand.records.load_waiting(&[id]).await.expect("loaded").len() == 1);
+}
+
+async fn accepting_an_event_that_was_set_aside_replaces_it_as_a_new_one(stand: Stand) {
+    stand.records.accept(&[event("a", 1), event("b", 1)]).await.expect("accepted");
+    let set_aside = vec![(key("a"), "it cannot be".to_owned())];
+    stand.records.record(&Batch { set_aside, ..Batch::default() }).await.expect("recorded");
+    let mended = Event::new(posthaste::model::event::EventFields {
+        key: key("a"),
+        event_type: "mended".into(),
+        data: "1",
+        source: String::new(),
+        version: "3".into(),
+        timestamp: 2.0,
+        accepted_at: at(9),
+    });
+    let again = [std::sync::Arc::new(mended.clone()), event("b", 1)];
+    assert_eq!(stand.records.accept(&again).await.expect("accepted"), [true, false]);
+    let loaded = load(&stand, &["a"]).await.remove(0);
+    assert_eq!((&loaded.event_type, loaded.data(), loaded.accepted_at), (&mended.event_type, "1", at(1)));
+    assert_eq!(stand.records.accept(&again).await.expect("accepted"), [false, false]);
 }
 
 async fn many_callers_accept_an_event_once(stand: Stand) {

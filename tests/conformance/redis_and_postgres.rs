@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use posthaste::model::clock;
+use posthaste::model::delivery::Status;
 use posthaste::ports::{Ask, Memory, NewPause, Pauses, Settlement, TakenOver};
 
 use super::backends::{self, Production};
-use super::fixtures::{LEASE, NO_WAIT, SHORT, at, ids};
+use super::fixtures::{LEASE, NO_WAIT, SHORT, at, event, ids, state};
 use crate::harness::{LONG, eventually};
 
 async fn push(production: &Production, entries: &[&str]) {
@@ -89,15 +90,18 @@ async fn a_queue_that_lost_its_memory_asks_one_caller_to_restore_it() {
     let queue = &production.stand.queue;
     assert_eq!(queue.memory().await.unwrap(), Memory::Lost);
     assert_eq!(queue.memory().await.unwrap(), Memory::Restoring);
+    assert!(queue.restoring().await.unwrap());
     queue.restored().await.unwrap();
     tokio::time::sleep(LEASE).await;
     assert_eq!(queue.memory().await.unwrap(), Memory::Whole, "for longer than a lease");
     forget(&production, "*").await;
     assert_eq!(queue.memory().await.unwrap(), Memory::Lost);
     forget(&production, "*").await;
+    assert!(!queue.restoring().await.unwrap());
     queue.restored().await.unwrap();
     assert_eq!(queue.memory().await.unwrap(), Memory::Lost, "it was lost once more before it was restored");
     eventually(LONG, async || (queue.memory().await.unwrap() == Memory::Lost).then_some(())).await;
+    assert_eq!(queue.memory().await.unwrap(), Memory::Restoring, "whoever was to restore it is gone, and another one is asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,12 +159,32 @@ async fn a_member_that_was_put_on_the_schedule_while_its_attempt_runs_is_not_due
     let production = backends::production().await;
     let (queue, ids) = (&production.stand.queue, ids(1));
     production.stand.settle(Settlement { scheduled: vec![(ids[0], at(1))], ..Settlement::default() }).await;
-    assert_eq!(queue.claim_due(9).await.unwrap().ids, ids);
+    assert_eq!(queue.claim_due(9, true).await.unwrap().ids, ids);
     let mut connection = crate::harness::redis::connect(&production.redis_url).await.expect("Redis runs");
     let key = format!("{}webhook_retries", production.prefix);
     redis::cmd("ZADD").arg(&key).arg(1).arg(ids[0].to_string()).query_async::<()>(&mut connection).await.expect("Redis runs");
-    assert_eq!(queue.claim_due(9).await.unwrap().ids, []);
-    assert_eq!(eventually(LONG, async || Some(queue.claim_due(9).await.unwrap().lapsed).filter(|ids| !ids.is_empty())).await, ids);
+    assert_eq!(queue.claim_due(9, true).await.unwrap().ids, []);
+    assert_eq!(eventually(LONG, async || Some(queue.claim_due(9, true).await.unwrap().lapsed).filter(|ids| !ids.is_empty())).await, ids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_waited_for_a_row_which_was_stopped_meanwhile_counts() {
+    let production = backends::production().await;
+    let (stand, event) = (&production.stand, event("a", 1));
+    let endpoint = stand.endpoint("n").await.id;
+    let id = stand.recorded(&event, endpoint, Status::Pending, 0).await;
+    let mut sql = crate::harness::postgres::connect(&production.postgres_url).await.unwrap();
+    let stopping = sql.transaction().await.unwrap();
+    let stop = "UPDATE webhook_deliveries SET status = 'failed', next_retry_at = NULL, error_message = 'stopped'";
+    assert_eq!(stopping.execute(stop, &[]).await.unwrap(), 1);
+    let looking = crate::harness::postgres::connect(&production.postgres_url).await.unwrap();
+    let committed = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        eventually(LONG, async || (looking.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0).then_some(())).await;
+        stopping.commit().await.unwrap();
+    };
+    let (counted, ()) = tokio::join!(stand.step(0, state(&event, endpoint, Status::Delivered, 1)), committed);
+    assert!(counted, "{:?}", stand.records.delivery(id, None).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gate, LONG, Reply, World, eventually};
+use crate::harness::{Gate, LONG, Postgres, Redis, Reply, Stores, World, eventually};
 
 async fn world() -> World {
     World::production().set("POSTHASTE__REDIS__LEASE", "1").set("POSTHASTE__SWEEP__INTERVAL", "0.2").await
@@ -89,6 +89,39 @@ async fn a_worker_that_lives_keeps_its_claims_however_long_an_attempt_takes() {
     gate.open();
     eventually(LONG, async || (world.api.deliveries("status=pending").await.is_empty()).then_some(())).await;
     assert_eq!(world.receiver.requests_to("/slow").iter().filter(|request| request.event_id().starts_with('e')).count(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_while_redis_is_away_for_longer_than_its_lease_is_not_sent_again() {
+    let (postgres, redis) = (Postgres::shared().await, Redis::private().await);
+    let setup = World::production().over(Stores::on(postgres, &redis).await);
+    let world = setup.set("POSTHASTE__REDIS__LEASE", "2").set("POSTHASTE__SWEEP__INTERVAL", "0.2").await;
+    let gate = Gate::closed();
+    // First attempts of entries, and second ones from the schedule: both kinds of leases are held.
+    world.receiver.rule("/", {
+        let gate = gate.clone();
+        move |request| {
+            if request.attempt() == 1 && request.event_id() == "e0" { Reply::status(500) } else { Reply::status(204).behind(&gate) }
+        }
+    });
+    world.register("/", &json!({"retry_delay": 0.1})).await;
+    let _other = world.another("worker").await;
+    world.push(&entries(20)).await;
+    world.receiver.wait_for(21).await;
+    redis.stop().await;
+    let away = std::time::Instant::now();
+    eventually(LONG, async || (away.elapsed().as_secs() >= 4).then_some(())).await;
+    redis.start().await;
+    // Both workers are at work again, and whoever would take something over has had the time to.
+    eventually(LONG, async || (away.elapsed().as_secs() >= 18).then_some(())).await;
+    gate.open();
+    assert_all_recorded(&world, 20).await;
+    assert_eq!(world.receiver.count(), 21);
+}
+
+async fn assert_all_recorded(world: &World, count: i64) {
+    eventually(LONG, async || (world.rows("webhook_deliveries WHERE status = 'delivered'").await == count).then_some(())).await;
+    world.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

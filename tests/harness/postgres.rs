@@ -33,6 +33,12 @@ impl std::ops::Deref for Connection {
     }
 }
 
+impl std::ops::DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.client
+    }
+}
+
 impl Postgres {
     /// The one that ordinary tests share, each with its own database. It does not flush to disk: no test cuts its power.
     pub(crate) async fn shared() -> &'static Self {

@@ -23,8 +23,10 @@ statement! {
         timestamp: Vec<f64> => Array<Double>,
         created_at: Vec<Timestamp> => Array<Timestamptz>,
     } -> (Text, Text) =
-        "INSERT INTO webhook_events (tenant, id, event_type, data, source, version, \"timestamp\", created_at) \
-         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING tenant, id"
+        "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at) \
+         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
+         data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \
+         set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL RETURNING e.tenant, e.id"
 }
 
 statement! {
@@ -107,6 +109,9 @@ impl Postgres {
             return Ok(Vec::new());
         }
         let mut rows: Vec<&Event> = events.iter().map(|event| &**event).collect();
+        // Each once: a row cannot be written twice by one statement.
+        let mut seen = HashSet::with_capacity(rows.len());
+        rows.retain(|event| seen.insert(&event.key));
         // In one order for everybody: two who insert the same keys then wait for each other in turn, never in a circle.
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         let statement = InsertAccepted {

@@ -140,7 +140,8 @@ delivering_statement! {
 statement! {
     /// Further steps. The rows are locked in the order of their ids, so that two recorders never wait for each other; the
     /// outcome that a new one replaces moves to the past attempts. A row that was stopped takes an attempt that was
-    /// under way, and stays stopped unless that delivered it.
+    /// under way, and stays stopped unless that delivered it. The last condition says nothing of the status: `old` locked the row as
+    /// it is now, and this statement still sees it as it was.
     TakeSteps<'a> {
         id: Vec<Uuid> => Array<SqlUuid>,
         after_attempts: Vec<i32> => Array<Integer>,
@@ -177,7 +178,7 @@ statement! {
          response_time = CASE WHEN v.attempted THEN v.response_time ELSE d.response_time END, \
          error_message = coalesce(old.reason, CASE WHEN v.attempted THEN v.error ELSE old.error END), \
          attempt_error = CASE WHEN old.reason IS NULL THEN NULL WHEN v.attempted THEN v.error ELSE old.error END \
-         FROM old JOIN v USING (id) WHERE d.id = old.id AND d.attempt_count = v.after_attempts AND d.status = old.status"
+         FROM old JOIN v USING (id) WHERE d.id = old.id AND d.attempt_count = v.after_attempts"
 }
 
 statement! {

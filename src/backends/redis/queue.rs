@@ -15,6 +15,8 @@ use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Sett
 
 /// Lua unpacks no more than a few thousand values at once.
 pub(super) const CHUNK: usize = 1000;
+/// How long the one who restores the memory has for one page of it.
+const RESTORING_MILLIS: u32 = 10_000;
 
 #[async_trait]
 impl Queue for RedisQueue {
@@ -36,7 +38,7 @@ impl Queue for RedisQueue {
         }
     }
 
-    async fn claim_due(&self, max: usize) -> Result<Due, BackendError> {
+    async fn claim_due(&self, max: usize, lapsed: bool) -> Result<Due, BackendError> {
         let (lapsed, due, next): (Vec<Bytes>, Vec<Bytes>, String) = self
             .scripts
             .claim_due
@@ -44,6 +46,7 @@ impl Queue for RedisQueue {
             .key(&self.keys.leased)
             .arg(max.min(CHUNK))
             .arg(self.lease.as_secs_f64())
+            .arg(if lapsed { max.min(CHUNK) } else { 0 })
             .invoke_async(&mut self.link.connection())
             .await
             .map_err(self.link.failed())?;
@@ -58,7 +61,7 @@ impl Queue for RedisQueue {
         if !foreign.is_empty() {
             self.set_aside(foreign).await?;
         }
-        Ok(Due { ids, lapsed, next: next.parse().ok().map(clock::from_unix_seconds) })
+        Ok(Due { ids, lapsed, next: next.parse().ok().map(|seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default()) })
     }
 
     async fn take_over(&self, max: usize) -> Result<Vec<TakenOver>, BackendError> {
@@ -163,14 +166,25 @@ impl Queue for RedisQueue {
     }
 
     async fn memory(&self) -> Result<Memory, BackendError> {
-        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
         let mut call = self.scripts.memory.key(&self.keys.memory);
-        let state: u8 = call.arg(lease).invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        let state: u8 = call.arg(RESTORING_MILLIS).invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
         Ok(match state {
             0 => Memory::Whole,
             1 => Memory::Lost,
             _ => Memory::Restoring,
         })
+    }
+
+    async fn memory_is_whole(&self) -> Result<bool, BackendError> {
+        let mark: Option<String> =
+            redis::cmd("GET").arg(&self.keys.memory).query_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
+        Ok(mark.as_deref() == Some("whole"))
+    }
+
+    async fn restoring(&self) -> Result<bool, BackendError> {
+        let mut command = redis::cmd("PEXPIRE");
+        command.arg(&self.keys.memory).arg(RESTORING_MILLIS);
+        command.query_async(&mut self.link.connection()).await.map_err(self.link.failed())
     }
 
     async fn restored(&self) -> Result<(), BackendError> {

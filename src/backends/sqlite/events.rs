@@ -34,6 +34,23 @@ pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Opti
     Ok(rows == 1)
 }
 
+/// Writes the event unless it is there and not set aside. Answers whether it was new.
+pub(super) fn accept(conn: &mut SqliteConnection, event: &Event) -> Result<bool, Trouble> {
+    if insert(conn, event, None)? {
+        return Ok(true);
+    }
+    let aside = e::table.filter(e::id.eq(&*event.key.id)).filter(e::tenant.eq(&*event.key.tenant)).filter(e::set_aside.is_not_null());
+    let own = (
+        e::event_type.eq(&*event.event_type),
+        e::data.eq(event.data()),
+        e::source.eq(&event.source),
+        e::version.eq(&event.version),
+        e::timestamp.eq(event.timestamp),
+        e::set_aside.eq(None::<String>),
+    );
+    Ok(diesel::update(aside.filter(e::routed_at.is_null())).set(own).execute(conn)? == 1)
+}
+
 /// Writes down that the event's deliveries are recorded. Answers whether nobody had done so before.
 ///
 /// The time of acceptance becomes that of `event`, for the ids of its deliveries were made from it.

@@ -44,11 +44,11 @@ impl Queue for Sqlite {
         Ok(tokio::time::timeout(wait, claimed).await.ok())
     }
 
-    async fn claim_due(&self, max: usize) -> Result<Due, BackendError> {
+    async fn claim_due(&self, max: usize, lapsed: bool) -> Result<Due, BackendError> {
         let now = clock::now();
         let mut book = self.book();
         let until = book.lease_from(now);
-        Ok(book.schedule.lease_due(now, until, max))
+        Ok(book.schedule.lease_due(now, until, max, if lapsed { max } else { 0 }))
     }
 
     async fn take_over(&self, max: usize) -> Result<Vec<TakenOver>, BackendError> {
@@ -100,6 +100,14 @@ impl Queue for Sqlite {
     /// The book is read from the file when that is opened, and lives as long as the process.
     async fn memory(&self) -> Result<Memory, BackendError> {
         Ok(Memory::Whole)
+    }
+
+    async fn memory_is_whole(&self) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    async fn restoring(&self) -> Result<bool, BackendError> {
+        Ok(true)
     }
 
     async fn restored(&self) -> Result<(), BackendError> {

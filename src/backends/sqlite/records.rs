@@ -19,7 +19,7 @@ impl Records for Sqlite {
 
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         let events = events.to_vec();
-        self.writer.run(move |conn| events.iter().map(|event| events::insert(conn, event, None)).collect()).await
+        self.writer.run(move |conn| events.iter().map(|event| events::accept(conn, event)).collect()).await
     }
 
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {

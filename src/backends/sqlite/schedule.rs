@@ -89,14 +89,15 @@ impl Schedule {
         self.leased.remove(id);
     }
 
-    /// Leases up to `max` whose lease ran out or that are due, earliest first.
-    pub(super) fn lease_due(&mut self, now: Timestamp, until: Timestamp, max: usize) -> Due {
-        let lapsed = self.leased.take(now, max);
+    /// Leases up to `max` that are due or, up to `most_lapsed`, whose lease ran out, earliest first.
+    pub(super) fn lease_due(&mut self, now: Timestamp, until: Timestamp, max: usize, most_lapsed: usize) -> Due {
+        let lapsed = self.leased.take(now, most_lapsed);
         let ids = self.waiting.take(now, max - lapsed.len());
         for &id in lapsed.iter().chain(&ids) {
             self.leased.put(id, until);
         }
         let next = [self.waiting.first(), self.leased.first()].into_iter().flatten().min();
+        let next = next.map(|time| (time - now).to_std().unwrap_or_default());
         Due { ids, lapsed, next }
     }
 
@@ -117,6 +118,7 @@ impl Schedule {
 mod tests {
     use super::*;
     use crate::model::clock::from_unix_seconds as at;
+    use std::time::Duration;
     use uuid::Uuid;
 
     fn id(number: u128) -> DeliveryId {
@@ -125,7 +127,7 @@ mod tests {
 
     fn due(ids: &[u128], lapsed: &[u128], next: Option<f64>) -> Due {
         let all = |numbers: &[u128]| numbers.iter().map(|number| id(*number)).collect();
-        Due { ids: all(ids), lapsed: all(lapsed), next: next.map(at) }
+        Due { ids: all(ids), lapsed: all(lapsed), next: next.map(Duration::from_secs_f64) }
     }
 
     #[test]
@@ -134,9 +136,9 @@ mod tests {
         for (number, time) in [(1, 30.0), (2, 10.0), (3, 20.0), (4, 99.0)] {
             schedule.put(id(number), at(time));
         }
-        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), due(&[2, 3], &[], Some(30.0)));
-        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), due(&[1], &[], Some(60.0)));
-        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2), due(&[], &[], Some(60.0)));
+        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2, 2), due(&[2, 3], &[], Some(0.0)));
+        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2, 2), due(&[1], &[], Some(10.0)));
+        assert_eq!(schedule.lease_due(at(50.0), at(60.0), 2, 2), due(&[], &[], Some(10.0)));
         assert_eq!(schedule.len(), 4);
     }
 
@@ -145,24 +147,24 @@ mod tests {
         let mut schedule = Schedule::new(10);
         schedule.put(id(1), at(10.0));
         schedule.put(id(2), at(25.0));
-        assert_eq!(schedule.lease_due(at(10.0), at(20.0), 9), due(&[1], &[], Some(20.0)));
+        assert_eq!(schedule.lease_due(at(10.0), at(20.0), 9, 9), due(&[1], &[], Some(10.0)));
         schedule.renew(id(1), at(25.0));
-        assert_eq!(schedule.lease_due(at(24.0), at(34.0), 9), due(&[], &[], Some(25.0)));
-        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 1), due(&[], &[1], Some(25.0)));
-        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 9), due(&[2], &[], Some(35.0)));
+        assert_eq!(schedule.lease_due(at(24.0), at(34.0), 9, 9), due(&[], &[], Some(1.0)));
+        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 1, 1), due(&[], &[1], Some(0.0)));
+        assert_eq!(schedule.lease_due(at(25.0), at(35.0), 9, 9), due(&[2], &[], Some(10.0)));
     }
 
     #[test]
     fn a_new_time_replaces_the_old_one_and_ends_the_lease() {
         let mut schedule = Schedule::new(10);
         schedule.put(id(1), at(10.0));
-        schedule.lease_due(at(10.0), at(20.0), 9);
+        schedule.lease_due(at(10.0), at(20.0), 9, 9);
         schedule.put(id(1), at(12.0));
         schedule.renew(id(1), at(50.0));
         assert!(!schedule.put_missing(id(1), at(0.0)));
-        assert_eq!(schedule.lease_due(at(12.0), at(22.0), 9).ids, [id(1)]);
+        assert_eq!(schedule.lease_due(at(12.0), at(22.0), 9, 9).ids, [id(1)]);
         schedule.remove(id(1));
-        assert_eq!(schedule.lease_due(at(99.0), at(99.0), 9), Due::default());
+        assert_eq!(schedule.lease_due(at(99.0), at(99.0), 9, 9), Due::default());
     }
 
     #[test]

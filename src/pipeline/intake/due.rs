@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Intake;
+use super::{CALM, Intake};
 use crate::faults;
 use crate::model::clock;
 use crate::model::delivery::Waiting;
@@ -20,20 +20,21 @@ const SHORTEST: Duration = Duration::from_millis(5);
 impl Intake {
     /// Claims due deliveries until it is time to stop.
     pub(in crate::pipeline) async fn due(self: Arc<Self>) {
-        let mut patience = Patience::new();
+        let (mut patience, mut calm_at) = (Patience::new(), Instant::now());
         while let Some(max) = self.room().await {
-            match self.queue.claim_due(max).await {
+            match self.queue.claim_due(max, Instant::now() >= calm_at).await {
                 Ok(due) => {
                     patience.reset();
                     let (next, full) = (due.next, due.ids.len() + due.lapsed.len() == max);
                     if self.retry(due).await.is_none() {
                         return;
                     }
-                    if !full && !self.sleep_until(next).await {
+                    if !full && !self.sleep(next).await {
                         return;
                     }
                 }
                 Err(error) => {
+                    calm_at = Instant::now() + CALM;
                     if !patience.after(&error, "claiming due deliveries", &*self.observe, &self.stop).await {
                         return;
                     }
@@ -42,10 +43,9 @@ impl Intake {
         }
     }
 
-    async fn sleep_until(&self, next: Option<clock::Timestamp>) -> bool {
-        let until_next = next.map_or(LOOK, |next| (next - clock::now()).to_std().unwrap_or_default());
+    async fn sleep(&self, next: Option<Duration>) -> bool {
         tokio::select! {
-            () = tokio::time::sleep(until_next.clamp(SHORTEST, LOOK)) => true,
+            () = tokio::time::sleep(next.unwrap_or(LOOK).clamp(SHORTEST, LOOK)) => true,
             () = self.stop.cancelled() => false,
         }
     }
@@ -57,7 +57,8 @@ impl Intake {
             return Some(());
         }
         faults::crash_point("due_claimed");
-        self.leases.hold_deliveries(&ids);
+        // What runs here and could not be renewed for too long was leased to us once more, and that is all it needs.
+        let ids = self.leases.hold_deliveries(&ids);
         let load = || self.records.load_waiting(&ids);
         let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
         let mut loaded: HashMap<_, _> = loaded.into_iter().map(|waiting| (waiting.id, waiting)).collect();

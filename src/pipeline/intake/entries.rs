@@ -9,7 +9,7 @@ use super::{Admission, Intake, WAIT};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::event::{self, Event, EventKey, Reading};
 use crate::pipeline::flight::{HeldClaim, Report};
-use crate::pipeline::panics;
+use crate::pipeline::{panics, patience};
 use crate::ports::{Claim, Known};
 
 impl Intake {
@@ -24,14 +24,15 @@ impl Intake {
         let (mut events, dead) = self.read(&claim);
         let keys: Vec<_> = events.iter().map(|event| event.key.clone()).collect();
         let mut passed = claim.items.len() - events.len();
-        let (mut released, mut again) = (Vec::new(), HashSet::new());
+        let (mut released, mut again) = (Vec::new(), Vec::new());
         let mut admissions = self.admit(&claim.id, &keys).await?.into_iter();
         events.retain(|event| match admissions.next() {
             Some(Admission::Ours(Known::No)) => true,
-            // A dead letter that somebody enqueued again.
-            Some(Admission::Ours(Known::SetAside)) => again.insert(event.key.clone()),
-            Some(Admission::Ours(Known::Accepted | Known::Routed)) => {
-                // It came through some door before: that one's copy counts.
+            Some(Admission::Ours(known)) => {
+                // It came through some door before: that one's copy counts, unless it was a dead letter.
+                if known == Known::SetAside {
+                    again.push(Arc::new(event.clone()));
+                }
                 released.push(event.key.clone());
                 passed += 1;
                 false
@@ -42,13 +43,24 @@ impl Intake {
                 false
             }
         });
-        let (again, new) = events.into_iter().partition(|event| again.contains(&event.key));
-        self.route(&held, new, false).await;
-        self.route(&held, again, true).await;
+        self.accept_again(&again).await?;
+        self.route(&held, events, false).await;
         if passed > 0 {
             self.sending.report(Report::Passed { claim: held, items: passed, released, dead }).await;
         }
         Some(())
+    }
+
+    /// Dead letters that were accepted once, and are enqueued again: from now on they are accepted as they are now.
+    async fn accept_again(&self, events: &[Arc<Event>]) -> Option<()> {
+        if events.is_empty() {
+            return Some(());
+        }
+        let accept = || self.records.accept(events);
+        patience::until_it_works("accepting dead letters again", &*self.observe, &self.stop, accept).await?;
+        let offered: Vec<_> = events.iter().map(|event| (event.key.clone(), event.accepted_at)).collect();
+        let offer = || self.queue.offer(&offered);
+        patience::until_it_works("offering events", &*self.observe, &self.stop, offer).await.map(drop)
     }
 
     /// The events of a claim, each once, and what is none.

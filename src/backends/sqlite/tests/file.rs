@@ -36,7 +36,7 @@ async fn what_was_unfinished_is_offered_again_at_the_next_start_whoever_held_it(
         let due = deliver(&sqlite, &event("due"), Status::Retrying).await;
         deliver(&sqlite, &event("delivered"), Status::Delivered).await;
         sqlite.schedule_missing(&[(due, crate::model::clock::now())]).await.expect("schedules");
-        assert_eq!(sqlite.claim_due(9).await.expect("claims").ids, [due]);
+        assert_eq!(sqlite.claim_due(9, true).await.expect("claims").ids, [due]);
         let letter = crate::model::dead_letter::DeadLetter {
             reason: "not JSON".into(),
             class: "not_json",
@@ -50,7 +50,7 @@ async fn what_was_unfinished_is_offered_again_at_the_next_start_whoever_held_it(
     assert_eq!(sqlite.depth().await.expect("counts"), Depth { events: 3, deliveries: 1, dead_letters: 1 });
     let claim = sqlite.claim_accepted(9, LONG).await.expect("claims").expect("three");
     assert_eq!(claim.items, [key("c"), key("a"), key("b")]);
-    assert_eq!(sqlite.claim_due(9).await.expect("claims").ids, [due]);
+    assert_eq!(sqlite.claim_due(9, true).await.expect("claims").ids, [due]);
 }
 
 #[tokio::test]
