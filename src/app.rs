@@ -190,6 +190,7 @@ fn worker(
         sender: Sender::new(guard, settings.worker.endpoint_in_flight)?,
         observe: observe.clone(),
         worker: settings.worker,
+        breaker: settings.breaker,
         retry: settings.retry,
         lease: settings.redis.lease,
         max_event_bytes: settings.max_event_bytes,

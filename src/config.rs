@@ -54,6 +54,7 @@ pub struct Settings {
     pub postgres: PostgresSettings,
     pub sqlite: SqliteSettings,
     pub worker: WorkerSettings,
+    pub breaker: BreakerSettings,
     pub retry: RetrySettings,
     pub guard: GuardSettings,
     pub endpoints: EndpointDefaults,
@@ -115,6 +116,19 @@ pub struct WorkerSettings {
     pub hold: Duration,
     /// How long a delivery waits for its turn before it goes back onto the schedule.
     pub park_after: Duration,
+}
+
+/// When an endpoint is left alone because it is broken, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerSettings {
+    /// Attempts in a row without any answer.
+    pub silent: u32,
+    /// Failed attempts in a row of any kind, over at least `after`.
+    pub failures: u32,
+    pub after: Duration,
+    /// The first pause; each further one lasts twice as long.
+    pub pause: Duration,
+    pub max_pause: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ mod lanes;
 mod leases;
 mod matching;
 mod outbox;
+mod pacing;
 mod panics;
 mod patience;
 mod put_back;

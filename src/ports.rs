@@ -7,6 +7,7 @@
 mod catalog;
 mod doors;
 mod owners;
+mod pacing;
 mod queue;
 mod readiness;
 mod records;
@@ -20,6 +21,7 @@ use crate::model::outcome::Attempt;
 pub use catalog::{Catalog, CatalogError, Changes};
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
+pub use pacing::{Ask, NewPause, Pacing, Pause, Pauses, Why};
 pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
@@ -57,6 +59,8 @@ pub trait Observe: Send + Sync {
     fn dead_letter(&self, class: &'static str);
     fn depth(&self, depth: Depth);
     fn endpoints_active(&self, count: u64);
+    /// So many endpoints are left alone because they are broken.
+    fn endpoints_broken(&self, count: u64);
     fn in_flight(&self, count: u64);
     /// A commit of so many rows was made.
     fn committed(&self, rows: u64, took: Duration);

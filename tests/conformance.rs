@@ -4,6 +4,8 @@ mod backends;
 mod catalog;
 mod fixtures;
 mod outbox;
+mod pacing;
+mod pacing_slots;
 mod queue_claims;
 mod queue_events;
 mod queue_schedule;

@@ -5,6 +5,7 @@
 mod answers;
 mod api;
 mod attempts;
+mod breaker;
 mod bytes_of_data;
 mod chaos;
 mod command_line;

@@ -10,15 +10,20 @@
 //! | `webhook_claim:<id>` | list | the items of one claim, dropped whole |
 //! | `webhook_routing` | hash | `tenant/id` of events that are being routed, with the claim that does it |
 //! | `webhook_dead_letters` | list | what could not be processed |
+//! | `webhook_pauses` | string | the revision of all pauses; gone when nothing is paused |
+//! | `webhook_broken` | hash | endpoints that are broken, each with the end of its pause, how often, and whether it is being probed |
+//! | `webhook_slowed` | sorted set | endpoints that are slowed; the score is when that ends, in microseconds |
+//! | `webhook_slot:<endpoint>` | string | the last slot of its rate limit; expires when that no longer matters |
 //! | `webhook_memory` | string | `whole` while this Redis holds all that it was given; gone with everything else |
 //!
-//! Leases start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
+//! Leases, pauses and slots start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
 //! made the attempt.
 
 mod claims;
 mod error;
 mod keys;
 mod link;
+mod pacing;
 mod queue;
 mod scripts;
 

@@ -1,7 +1,7 @@
 //! Everything in one SQLite file, for one process: the embedded mode.
 //!
-//! One thread writes, and calls that arrive while it does share its next commit; two others read. Leases, reservations and
-//! the schedule are in memory (`book`): no other process can have the file.
+//! One thread writes, and calls that arrive while it does share its next commit; two others read. Leases, reservations,
+//! the schedule and pauses are in memory (`book`): no other process can have the file.
 
 mod book;
 mod catalog;
@@ -11,6 +11,7 @@ mod events;
 mod file;
 mod lists;
 mod owners;
+mod pacing;
 mod queue;
 mod records;
 mod retention;

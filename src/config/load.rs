@@ -12,8 +12,8 @@ use url::Url;
 
 use super::reader::Reader;
 use super::{
-    GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings, Settings,
-    SqliteSettings, Token, WorkerSettings,
+    BreakerSettings, GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings,
+    RetrySettings, Settings, SqliteSettings, Token, WorkerSettings,
 };
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
@@ -162,6 +162,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         postgres: read_postgres(from, mode),
         sqlite: SqliteSettings { path: PathBuf::from(from.text("sqlite.path")) },
         worker: read_worker(from),
+        breaker: read_breaker(from),
         retry,
         guard,
         endpoints,
@@ -269,6 +270,19 @@ fn read_worker(from: &mut Reader) -> WorkerSettings {
         commit_batch: from.count("worker.commit_batch", 1, 10_000),
         hold: from.seconds("worker.hold", 0.0, 60.0),
         park_after: from.seconds("worker.park_after", 0.01, 60.0),
+    }
+}
+
+fn read_breaker(from: &mut Reader) -> BreakerSettings {
+    let mut failures = |key| u32::try_from(from.count(key, 1, 1_000_000)).unwrap_or(u32::MAX);
+    let (silent, failures) = (failures("breaker.silent"), failures("breaker.failures"));
+    let pause = from.seconds("breaker.pause", 0.05, 3600.0);
+    BreakerSettings {
+        silent,
+        failures,
+        after: from.seconds("breaker.after", 0.0, 86_400.0),
+        pause,
+        max_pause: from.seconds("breaker.max_pause", 0.05, 86_400.0).max(pause),
     }
 }
 

@@ -20,6 +20,12 @@ pub fn after(at: Timestamp, by: Duration) -> Timestamp {
     TimeDelta::from_std(by).ok().and_then(|by| at.checked_add_signed(by)).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(6)
 }
 
+/// Whole microseconds, rounded up, and at most some thirty years: a time that they are added to stays exact in a double.
+#[must_use]
+pub fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX).min(1_000_000_000_000_000)
+}
+
 /// Unix seconds with fractions, as scores in Redis and event timestamps have them.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 need 51 bits until the year 2041, and lose one microsecond after")]

@@ -1,175 +1,266 @@
-//! One lane per endpoint, each with its own cap and its fair turn, under one cap for all.
+//! One lane per endpoint, each with its own cap and its fair turn, under one cap for all. What cannot have its turn soon is sent
+//! away, onto the schedule: a lane holds no memory that others need.
+
+mod gates;
+mod health;
+mod lane;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(super) use self::gates::News;
+use self::gates::{Gates, Passage};
+pub(super) use self::health::Sign;
+use self::lane::Lane;
 use super::flight::Flight;
-use crate::model::endpoint::Endpoint;
+use crate::config::{BreakerSettings, WorkerSettings};
+use crate::ports::Pause;
 use crate::sender::Target;
 
 /// Lanes that are kept ready while nothing runs or waits in them.
 const IDLE_LANES: usize = 4096;
 
-/// How many turns of its lane, or seconds, a flight is sent away for at most.
-const MOST_TURNS: u32 = 300;
-
 /// A flight whose turn it is.
-pub(super) type Start = (Flight, Arc<Target>);
+pub(super) struct Start {
+    pub(super) flight: Flight,
+    pub(super) target: Arc<Target>,
+    pub(super) at: Instant,
+}
+
+/// A flight that is sent away for at least that long.
+pub(super) type Away = (Flight, Duration);
+
+/// What came of an offer or a look.
+#[derive(Default)]
+pub(super) struct Turns {
+    pub(super) starts: Vec<Start>,
+    pub(super) away: Vec<Away>,
+}
 
 pub(super) struct Lanes {
     state: Mutex<State>,
-    /// Requests in flight at most, and to one endpoint where it does not say otherwise.
-    limit: usize,
+    /// Requests in flight to one endpoint at most, where it does not say otherwise.
     lane_limit: usize,
+    breaker: BreakerSettings,
 }
 
-#[derive(Default)]
 struct State {
     lanes: HashMap<i64, Lane>,
+    gates: Gates,
     /// Lanes that have a waiting flight and room for it, in the order of their turns; each is here at most once.
     turns: VecDeque<i64>,
+    /// Requests in flight, and how many of them at most.
     in_flight: usize,
+    limit: usize,
+    /// Lanes in which something runs or waits.
+    busy: usize,
+    /// Requests in flight to endpoints that do not move.
+    stuck: usize,
     closed: bool,
 }
 
-struct Lane {
-    endpoint: Arc<Endpoint>,
-    target: Arc<Target>,
-    waiting: VecDeque<(Instant, Flight)>,
-    in_flight: usize,
-    cap: usize,
-    has_turn: bool,
-    /// Flights that ended since the lane was looked at last, and how many end in a second.
-    ended: u32,
-    pace: f64,
-}
-
-impl Lane {
-    fn new(endpoint: Arc<Endpoint>, lane_limit: usize) -> Self {
-        let target = Arc::new(Target::new(&endpoint));
-        let cap = cap(&endpoint, lane_limit);
-        Self { endpoint, target, waiting: VecDeque::new(), in_flight: 0, cap, has_turn: false, ended: 0, pace: 0.0 }
-    }
-
-    /// An endpoint that was changed is sent to as it is now.
-    fn follow(&mut self, endpoint: &Arc<Endpoint>, lane_limit: usize) {
-        if !Arc::ptr_eq(&self.endpoint, endpoint) && self.endpoint.updated_at <= endpoint.updated_at {
-            self.endpoint = Arc::clone(endpoint);
-            self.target = Arc::new(Target::new(endpoint));
-            self.cap = cap(endpoint, lane_limit);
-        }
-    }
-}
-
-/// How long the flight at `place` of a lane waits for its turn. Where next to nothing ended lately, a turn takes at least as long as the
-/// first one has `waited`.
-#[expect(clippy::cast_precision_loss, reason = "a guess needs no more than 53 bits")]
-fn until_turn(place: usize, cap: usize, pace: f64, waited: Duration) -> Duration {
-    let turns = || u32::try_from(place / cap).unwrap_or(u32::MAX).min(MOST_TURNS);
-    if pace < 1.0 { waited * turns() } else { Duration::from_secs_f64((place as f64 / pace).min(f64::from(MOST_TURNS))) }
-}
-
-fn cap(endpoint: &Endpoint, lane_limit: usize) -> usize {
-    endpoint.spec.in_flight.map_or(lane_limit, |own| own as usize)
-}
-
 impl State {
-    fn give_turn(&mut self, id: i64) {
-        if let Some(lane) = self.lanes.get_mut(&id)
-            && !lane.has_turn
-            && !lane.waiting.is_empty()
-            && lane.in_flight < lane.cap
-        {
+    /// Whether the lane may have one more of what all share. As long as half of it is free, each may have what it likes; after that
+    /// each has its equal share; and all those that do not move have a quarter together.
+    fn shares(&self, lane: &Lane) -> bool {
+        if lane.stuck && self.stuck >= self.limit / 4 {
+            return false;
+        }
+        let own = lane.in_flight();
+        own == 0 || self.in_flight * 2 < self.limit || own < self.limit / self.busy.max(1)
+    }
+
+    fn may_start(&self, id: i64, lane: &Lane, now: Instant) -> bool {
+        !lane.waiting.is_empty() && lane.has_room() && self.shares(lane) && self.gates.lets_start(id, lane.in_flight(), now)
+    }
+
+    fn give_turn(&mut self, id: i64, now: Instant) {
+        let ready = self.lanes.get(&id).is_some_and(|lane| !lane.has_turn && self.may_start(id, lane, now));
+        if ready && let Some(lane) = self.lanes.get_mut(&id) {
             lane.has_turn = true;
             self.turns.push_back(id);
         }
     }
 
-    fn next(&mut self, limit: usize) -> Option<Start> {
-        while self.in_flight < limit && !self.closed {
+    fn next(&mut self, now: Instant) -> Option<Start> {
+        while self.in_flight < self.limit && !self.closed {
             let id = self.turns.pop_front()?;
+            let may_start = self.lanes.get(&id).is_some_and(|lane| self.may_start(id, lane, now));
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.has_turn = false;
-            if lane.in_flight >= lane.cap {
-                continue;
+            // Otherwise its own end of a flight, or the next look, gives it another turn.
+            if may_start && let Some(flight) = lane.start(now) {
+                self.in_flight += 1;
+                self.stuck += usize::from(lane.stuck);
+                let target = Arc::clone(&lane.target);
+                self.give_turn(id, now);
+                return Some(Start { flight, target, at: now });
             }
-            let Some((_, flight)) = lane.waiting.pop_front() else { continue };
-            lane.in_flight += 1;
-            self.in_flight += 1;
-            let target = Arc::clone(&lane.target);
-            self.give_turn(id);
-            return Some((flight, target));
         }
         None
+    }
+
+    fn starts(&mut self, now: Instant) -> Vec<Start> {
+        std::iter::from_fn(|| self.next(now)).collect()
+    }
+
+    /// Counts the lane among the busy ones, or no longer.
+    fn count(&mut self, id: i64) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let busy = !lane.is_idle();
+        if busy && !lane.busy {
+            self.busy += 1;
+        } else if !busy && lane.busy {
+            self.busy -= 1;
+        }
+        lane.busy = busy;
+        if !busy && self.lanes.len() > IDLE_LANES {
+            self.lanes.remove(&id);
+        }
     }
 }
 
 impl Lanes {
-    pub(super) fn new(limit: usize, lane_limit: usize) -> Self {
-        Self { state: Mutex::default(), limit, lane_limit }
+    pub(super) fn new(worker: WorkerSettings, breaker: BreakerSettings) -> Self {
+        let state = State {
+            lanes: HashMap::new(),
+            gates: Gates::default(),
+            turns: VecDeque::new(),
+            in_flight: 0,
+            limit: worker.in_flight,
+            busy: 0,
+            stuck: 0,
+            closed: false,
+        };
+        Self { state: Mutex::new(state), lane_limit: worker.endpoint_in_flight, breaker }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes flights in, and answers those whose turn it is now. After [`Lanes::close`] it answers them all back in the second place.
-    pub(super) fn offer(&self, flights: Vec<Flight>) -> (Vec<Start>, Vec<Flight>) {
+    /// Takes flights in, and answers those whose turn it is now, and those that are sent away: their endpoint is left alone, or does
+    /// not move. After [`Lanes::close`] all of them are sent away.
+    pub(super) fn offer(&self, flights: Vec<Flight>) -> Turns {
         let mut state = self.state();
-        if state.closed {
-            return (Vec::new(), flights);
-        }
+        let mut turns = Turns::default();
         let now = Instant::now();
         for flight in flights {
             let id = flight.endpoint.id;
+            if state.closed {
+                turns.away.push((flight, Duration::ZERO));
+                continue;
+            }
+            if let Passage::Shut(rest) = state.gates.passage(id, now) {
+                turns.away.push((flight, rest));
+                continue;
+            }
             let lane = state.lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit));
             lane.follow(&flight.endpoint, self.lane_limit);
+            if lane.stuck && !lane.has_room() {
+                let wait = lane.stuck_for(now);
+                turns.away.push((flight, wait));
+                continue;
+            }
             lane.waiting.push_back((now, flight));
-            state.give_turn(id);
+            state.count(id);
+            state.give_turn(id, now);
         }
-        (std::iter::from_fn(|| state.next(self.limit)).collect(), Vec::new())
+        turns.starts = state.starts(now);
+        turns
     }
 
-    /// Ends a flight of that endpoint, and answers the one whose turn it is now.
-    pub(super) fn finish(&self, endpoint_id: i64) -> Option<Start> {
+    /// Ends a flight of that endpoint, which was started then, and answers the one whose turn it is now.
+    pub(super) fn finish(&self, endpoint_id: i64, started: Instant, sign: Sign) -> Option<Start> {
         let mut state = self.state();
+        let state = &mut *state;
+        let now = Instant::now();
         state.in_flight -= 1;
         if let Some(lane) = state.lanes.get_mut(&endpoint_id) {
-            lane.in_flight -= 1;
-            lane.ended += 1;
-            if lane.in_flight == 0 && lane.waiting.is_empty() && state.lanes.len() > IDLE_LANES {
-                state.lanes.remove(&endpoint_id);
-            } else {
-                state.give_turn(endpoint_id);
+            state.stuck = state.stuck.saturating_sub(usize::from(lane.stuck));
+            let opens = lane.end(started, sign, self.breaker, now);
+            let again = state.gates.ended(endpoint_id, sign, opens, self.breaker, now);
+            if again {
+                lane.begin_slowly();
             }
+            state.count(endpoint_id);
+            state.give_turn(endpoint_id, now);
         }
-        state.next(self.limit)
+        state.next(now)
     }
 
-    /// Takes out all that waits in lanes whose oldest flight has waited for `patience`: those lanes do not move, and what
-    /// waits in them holds memory that others need. With each comes how long its lane will need, at its pace, until its turn. `since`
-    /// is how long ago it was called last.
-    pub(super) fn take_stalled(&self, patience: Duration, since: Duration) -> Vec<(Flight, Duration)> {
+    /// Looks how the lanes move, and answers what may start now, and what is sent away: all that waits where the oldest flight has
+    /// waited for `patience`, where nothing moves, or where the endpoint is left alone. `since` is how long ago it was called last.
+    pub(super) fn look(&self, patience: Duration, since: Duration) -> Turns {
         let mut state = self.state();
-        let mut stalled = Vec::new();
-        for lane in state.lanes.values_mut() {
-            // Half of what it was, half of what it is: one slow quarter of a second is not yet a slow receiver.
-            lane.pace = f64::midpoint(lane.pace, f64::from(std::mem::take(&mut lane.ended)) / since.as_secs_f64());
-            let waited = lane.waiting.front().map(|(since, _)| since.elapsed());
-            if let Some(waited) = waited.filter(|waited| *waited >= patience) {
-                let (cap, pace) = (lane.cap, lane.pace);
-                let wait = |place: usize| until_turn(place, cap, pace, waited);
-                stalled.extend(lane.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, wait(place))));
+        let state = &mut *state;
+        let mut turns = Turns::default();
+        let now = Instant::now();
+        state.stuck = 0;
+        let mut waiting = Vec::new();
+        for (id, lane) in &mut state.lanes {
+            lane.look(now, since);
+            state.stuck += if lane.stuck { lane.in_flight() } else { 0 };
+            match state.gates.passage(*id, now) {
+                Passage::Shut(rest) => turns.away.extend(lane.waiting.drain(..).map(|(_, flight)| (flight, rest))),
+                Passage::Open => turns.away.extend(lane.take_stalled(now, patience)),
+            }
+            if lane.busy {
+                waiting.push(*id);
             }
         }
-        stalled
+        for id in waiting {
+            state.count(id);
+            state.give_turn(id, now);
+        }
+        turns.starts = state.starts(now);
+        turns
+    }
+
+    /// What this process found out about endpoints since it was asked last.
+    pub(super) fn news(&self) -> Vec<News> {
+        self.state().gates.take_news()
+    }
+
+    /// Broken endpoints whose pause is over and for which something waits here, with the timeout of a request to them.
+    pub(super) fn to_be_probed(&self) -> Vec<(i64, Duration)> {
+        let state = self.state();
+        let now = Instant::now();
+        let waits = |id: &i64| state.lanes.get(id).filter(|lane| !lane.waiting.is_empty()).map(|lane| (*id, lane.timeout()));
+        state.gates.to_be_probed(now).filter_map(|id| waits(&id)).collect()
+    }
+
+    /// Lets one request through to an endpoint whose pause is over; how it ends decides.
+    pub(super) fn probe(&self, endpoint_id: i64) -> Vec<Start> {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.gates.probe(endpoint_id);
+        state.give_turn(endpoint_id, now);
+        state.starts(now)
+    }
+
+    /// Replaces what was known of the pauses that all processes share.
+    pub(super) fn follow(&self, pauses: &[Pause]) {
+        let mut state = self.state();
+        let state = &mut *state;
+        for id in state.gates.follow(pauses, Instant::now()) {
+            if let Some(lane) = state.lanes.get_mut(&id) {
+                lane.begin_slowly();
+            }
+        }
+    }
+
+    /// How many endpoints are left alone because they are broken.
+    pub(super) fn broken(&self) -> usize {
+        self.state().gates.broken()
     }
 
     /// Takes out all that waits in one endpoint's lane.
     pub(super) fn take(&self, endpoint_id: i64) -> Vec<Flight> {
         let mut state = self.state();
         let waiting = state.lanes.get_mut(&endpoint_id).map(|lane| std::mem::take(&mut lane.waiting));
+        state.count(endpoint_id);
         waiting.into_iter().flatten().map(|(_, flight)| flight).collect()
     }
 

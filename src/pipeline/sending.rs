@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
-use super::lanes::{Lanes, Start};
+use super::lanes::{Away, Lanes, Sign, Start, Turns};
 use super::retry::{self, Verdict};
 use super::{panics, patience};
 use crate::config::RetrySettings;
@@ -21,7 +21,7 @@ use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
 
-/// How long a flight that did not get its turn waits on the schedule at least.
+/// Flights that did not get their turn come back over at least so long.
 const PARKED: Duration = Duration::from_secs(2);
 
 pub(super) struct Sending {
@@ -39,25 +39,33 @@ pub(super) struct Sending {
 impl Sending {
     /// Takes flights in and starts those whose turn it is.
     pub(super) async fn offer(self: &Arc<Self>, flights: Vec<Flight>) {
-        let (starts, refused) = self.lanes.offer(flights);
+        let turns = self.lanes.offer(flights);
+        self.take(turns).await;
+    }
+
+    async fn take(self: &Arc<Self>, turns: Turns) {
+        self.start(turns.starts);
+        self.park(turns.away).await;
+    }
+
+    pub(super) fn start(self: &Arc<Self>, starts: Vec<Start>) {
         for start in starts {
             self.tasks.spawn(Arc::clone(self).run(start));
         }
-        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO))).await;
     }
 
     async fn run(self: Arc<Self>, start: Start) {
         let mut next = Some(start);
-        while let Some((flight, target)) = next {
+        while let Some(Start { flight, target, at }) = next {
             let endpoint_id = flight.endpoint.id;
-            let landing = self.attempt(&flight, &target).await;
+            let (landing, sign) = self.attempt(&flight, &target).await;
             faults::crash_point("sent");
-            next = self.lanes.finish(endpoint_id);
+            next = self.lanes.finish(endpoint_id, at, sign);
             self.report(Report::Landed { flight, landing }).await;
         }
     }
 
-    async fn attempt(&self, flight: &Flight, target: &Target) -> Landing {
+    async fn attempt(&self, flight: &Flight, target: &Target) -> (Landing, Sign) {
         let number = flight.attempts_before + 1;
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(async {
@@ -67,7 +75,7 @@ impl Sending {
         .catch_unwind();
         let attempt = tokio::select! {
             biased;
-            () = self.abort.cancelled() => return Landing::Parked { until: clock::now() },
+            () = self.abort.cancelled() => return (Landing::Parked { until: clock::now() }, Sign::Nothing),
             attempt = sending => attempt,
         };
         let attempt = match attempt {
@@ -75,16 +83,17 @@ impl Sending {
             Err(panic) => {
                 let reason = format!("sending it made the worker panic: {}", panics::message(&*panic));
                 tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, reason, "a delivery has failed");
-                return Landing::Broken { reason };
+                return (Landing::Broken { reason }, Sign::Nothing);
             }
         };
         self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
+        let sign = Sign::of(&attempt.outcome, self.retry.max_delay);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
         // Nothing waits for an endpoint that was disabled or removed while the request ran.
         if let (Verdict::RetryAt(_), Err(reason)) = (verdict, self.catalog.active(flight.endpoint.id)) {
-            return Landing::Stopped { last: Some(attempt), reason };
+            return (Landing::Stopped { last: Some(attempt), reason }, sign);
         }
-        Landing::Attempted { attempt, verdict }
+        (Landing::Attempted { attempt, verdict }, sign)
     }
 
     /// Takes out what waits for its turn in the endpoint's lane, and answers which deliveries these are.
@@ -97,16 +106,18 @@ impl Sending {
         ids
     }
 
-    /// Puts flights back onto the schedule. Jitter keeps them from coming back all at once.
-    async fn park(&self, flights: impl Iterator<Item = (Flight, Duration)> + Send) {
+    /// Puts flights back onto the schedule, after as long as they wait, and spread over as long again: so they do not come back all at once.
+    async fn park(&self, away: Vec<Away>) {
         let now = clock::now();
-        for (flight, wait) in flights {
-            let until = clock::after(now, patience::jittered(wait, 0.5));
+        for (flight, wait) in away {
+            // With nothing to wait for, it is for others to take up at once.
+            let spread = if wait.is_zero() { wait } else { wait.max(PARKED) };
+            let until = clock::after(now, wait + patience::jittered(spread / 2, 1.0));
             self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
         }
     }
 
-    /// Parks what waits in lanes that do not move, until `stop`.
+    /// Looks how the lanes move, until `stop`.
     pub(super) async fn watch_lanes(self: Arc<Self>, patience: Duration, stop: CancellationToken) {
         let mut looked_at = Instant::now();
         loop {
@@ -116,15 +127,15 @@ impl Sending {
             }
             let since = std::mem::replace(&mut looked_at, Instant::now()).elapsed();
             self.observe.in_flight(self.lanes.in_flight() as u64);
-            let stalled = self.lanes.take_stalled(patience, since);
-            self.park(stalled.into_iter().map(|(flight, pace)| (flight, PARKED + pace))).await;
+            let turns = self.lanes.look(patience, since);
+            self.take(turns).await;
         }
     }
 
     /// Lets nothing more start, and gives back all that waits.
     pub(super) async fn close(&self) {
         let waiting = self.lanes.close();
-        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO))).await;
+        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
     }
 
     pub(super) async fn report(&self, report: Report) {

@@ -18,8 +18,8 @@ use super::record::Recorder;
 use super::retention::Retention;
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
-use super::{stopping, sweep};
-use crate::config::{RetentionSettings, RetrySettings, WorkerSettings};
+use super::{pacing, stopping, sweep};
+use crate::config::{BreakerSettings, RetentionSettings, RetrySettings, WorkerSettings};
 use crate::ports::{Observe, Outbox, Queue, Records};
 use crate::sender::Sender;
 
@@ -34,6 +34,7 @@ pub struct Parts {
     pub sender: Sender,
     pub observe: Arc<dyn Observe>,
     pub worker: WorkerSettings,
+    pub breaker: BreakerSettings,
     pub retry: RetrySettings,
     pub lease: Duration,
     pub max_event_bytes: usize,
@@ -95,7 +96,7 @@ impl Worker {
         writers.spawn(watched(recorder.run(reported, abort_writers.clone()), &failed));
 
         let sending = Arc::new(Sending {
-            lanes: Lanes::new(parts.worker.in_flight, parts.worker.endpoint_in_flight),
+            lanes: Lanes::new(parts.worker, parts.breaker),
             sender: parts.sender,
             catalog: Arc::clone(&parts.catalog),
             retry: parts.retry,
@@ -187,6 +188,7 @@ fn spawn_intakes(
         tasks.spawn(watched(outbox::run(own(), outbox, stop()), failed));
     }
     tasks.spawn(watched(stopping::run(own()), failed));
+    tasks.spawn(watched(pacing::run(own(), stop()), failed));
     tasks.spawn(watched(sweep::take_over(own(), sweep_interval, stop()), failed));
     tasks.spawn(watched(sweep::look(own(), sweep_interval, stop()), failed));
     tasks.spawn(watched(sweep::restore(own(), stop()), failed));

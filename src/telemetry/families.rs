@@ -21,6 +21,7 @@ pub(super) struct Families {
     pub(super) dead_letters: IntGauge,
     pub(super) dead_letters_total: IntCounterVec,
     pub(super) endpoints_active: IntGauge,
+    pub(super) endpoints_broken: IntGauge,
     pub(super) in_flight: IntGauge,
     pub(super) commits: IntCounter,
     pub(super) commit_rows: IntCounter,
@@ -70,6 +71,10 @@ impl Families {
                 &["reason"],
             )?,
             endpoints_active: maker.gauge("webhook_endpoints_active", "Endpoints that are active.")?,
+            endpoints_broken: maker.gauge(
+                "webhook_endpoints_broken",
+                "Endpoints that are left alone because they are broken, as far as this process knows.",
+            )?,
             in_flight: maker.gauge("webhook_in_flight", "Requests of this process that are running.")?,
             commits: maker.counter("webhook_commits_total", "Commits made to record what happened.")?,
             commit_rows: maker.counter("webhook_commit_rows_total", "Rows written by those commits.")?,

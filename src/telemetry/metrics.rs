@@ -128,6 +128,10 @@ impl Observe for Metrics {
         set(&self.families.endpoints_active, count);
     }
 
+    fn endpoints_broken(&self, count: u64) {
+        set(&self.families.endpoints_broken, count);
+    }
+
     fn in_flight(&self, count: u64) {
         set(&self.families.in_flight, count);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use posthaste::model::clock;
 use posthaste::model::delivery::Status;
-use posthaste::ports::{Memory, Settlement, TakenOver};
+use posthaste::ports::{Ask, Memory, NewPause, Pauses, Settlement, TakenOver};
 
 use super::backends::{self, Production};
 use super::fixtures::{LEASE, NO_WAIT, SHORT, at, event, ids, state};
@@ -102,6 +102,56 @@ async fn a_queue_that_lost_its_memory_asks_one_caller_to_restore_it() {
     assert_eq!(queue.memory().await.unwrap(), Memory::Lost, "it was lost once more before it was restored");
     eventually(LONG, async || (queue.memory().await.unwrap() == Memory::Lost).then_some(())).await;
     assert_eq!(queue.memory().await.unwrap(), Memory::Restoring, "whoever was to restore it is gone, and another one is asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pauses_that_were_lost_with_the_memory_are_a_change() {
+    let production = backends::production().await;
+    let queue = &production.stand.queue;
+    let broken = NewPause::Broken { endpoint_id: 7, first: LONG, max: LONG };
+    queue.pause(&[broken]).await.unwrap();
+    let known = queue.pauses(0).await.unwrap().unwrap().revision;
+    forget(&production, "*").await;
+    assert_eq!(queue.pauses(known).await.unwrap(), Some(Pauses { revision: Pauses::NOTHING, paused: vec![] }));
+    assert_eq!(queue.pauses(Pauses::NOTHING).await.unwrap(), None);
+    queue.pause(&[broken]).await.unwrap();
+    let since = queue.pauses(known).await.unwrap().expect("it was lost, and paused again");
+    assert!(since.revision > known && since.paused.len() == 1, "{since:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_pauses_and_slots_that_are_over() {
+    let production = backends::production().await;
+    let (queue, pattern) = (&production.stand.queue, format!("{}*", production.prefix));
+    let mut connection = crate::harness::redis::connect(&production.redis_url).await.expect("Redis runs");
+    let mut gone = async || {
+        eventually(LONG, async || {
+            let keys: Vec<String> = redis::cmd("KEYS").arg(&pattern).query_async(&mut connection).await.expect("Redis runs");
+            keys.is_empty().then_some(())
+        })
+        .await;
+    };
+    let [seven, eight, nine] = [7, 8, 9].map(|endpoint_id| NewPause::Broken { endpoint_id, first: LONG, max: LONG });
+    queue.slots(&[Ask { endpoint_id: 7, every: SHORT, count: 2, ahead: LONG }]).await.unwrap();
+    queue.pause(&[seven, eight, nine, NewPause::Slowed { endpoint_id: 8, lasts: SHORT }]).await.unwrap();
+    queue.recovered(&[7, 8]).await.unwrap();
+    queue.recovered(&[9]).await.unwrap();
+    gone().await;
+    queue.pause(&[NewPause::Slowed { endpoint_id: 8, lasts: SHORT }]).await.unwrap();
+    gone().await;
+    assert_eq!(queue.pauses(0).await.unwrap(), Some(Pauses { revision: Pauses::NOTHING, paused: vec![] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_of_a_broken_endpoint_outlasts_the_last_slowing() {
+    let production = backends::production().await;
+    let queue = &production.stand.queue;
+    queue.pause(&[NewPause::Slowed { endpoint_id: 8, lasts: SHORT }]).await.unwrap();
+    queue.pause(&[NewPause::Broken { endpoint_id: 7, first: LONG, max: LONG }]).await.unwrap();
+    let known = queue.pauses(0).await.unwrap().unwrap().revision;
+    tokio::time::sleep(SHORT * 2).await;
+    assert_eq!(queue.pauses(known).await.unwrap(), None, "the revision did not expire");
+    assert_eq!(queue.pauses(0).await.unwrap().unwrap().paused.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

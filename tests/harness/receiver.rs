@@ -1,6 +1,7 @@
 //! A receiver of webhooks that records every request and answers as a script says.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -14,6 +15,16 @@ use tokio::task::JoinSet;
 use super::eventually::LONG;
 use super::received::Received;
 use super::reply::{Action, Reply};
+
+/// A path at which nothing is answered.
+pub(crate) struct Hanging(Arc<AtomicBool>);
+
+impl Hanging {
+    /// From now on it answers 204.
+    pub(crate) fn mend(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Dropped, it closes its port and all connections.
 pub(crate) struct Receiver {
@@ -75,6 +86,14 @@ impl Receiver {
     /// What each request to `path` gets, whatever script there is.
     pub(crate) fn rule(&self, path: &str, rule: impl Fn(&Received) -> Reply + Send + Sync + 'static) {
         self.shared.lock().rules.insert(path.to_owned(), Arc::new(rule));
+    }
+
+    /// Answers nothing at `path` until it is mended.
+    pub(crate) fn hanging(&self, path: &str) -> Hanging {
+        let mended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&mended);
+        self.rule(path, move |_| if seen.load(Ordering::Relaxed) { Reply::status(204) } else { Reply::hang() });
+        Hanging(mended)
     }
 
     /// All requests so far, in the order of their arrival.

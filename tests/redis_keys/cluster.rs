@@ -1,5 +1,11 @@
 //! With a hash tag as the prefix, a Redis Cluster takes every command and script.
 
+use std::time::Duration;
+
+use posthaste::backends::redis::RedisQueue;
+use posthaste::config::RedisSettings;
+use posthaste::model::secret::Secret;
+use posthaste::ports::{Ask, NewPause, Pacing};
 use redis::aio::MultiplexedConnection;
 use serde_json::json;
 
@@ -36,11 +42,26 @@ async fn is_up(redis: &mut MultiplexedConnection) -> bool {
     info.contains("cluster_state:ok")
 }
 
+/// What a worker does only when endpoints fail, or ask for less.
+async fn pace(redis_url: &str, prefix: &str) {
+    let lease = Duration::from_secs(1);
+    let settings = RedisSettings { url: Secret::new(redis_url.to_owned()), prefix: prefix.to_owned(), lease };
+    let queue = RedisQueue::new(&settings).expect("a URL");
+    let broken = NewPause::Broken { endpoint_id: 7, first: Duration::ZERO, max: LONG };
+    queue.pause(&[broken, NewPause::Slowed { endpoint_id: 7, lasts: LONG }]).await.expect("one slot");
+    assert!(queue.probe(7, LONG).await.expect("one slot"));
+    assert_eq!(queue.pauses(0).await.expect("one slot").expect("all").paused.len(), 2);
+    queue.recovered(&[7]).await.expect("one slot");
+    let asks = [7, 8].map(|endpoint_id| Ask { endpoint_id, every: LONG, count: 1, ahead: LONG });
+    assert_eq!(queue.slots(&asks).await.expect("one slot"), [[Duration::ZERO], [Duration::ZERO]]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_with_a_hash_tag_makes_all_of_it_safe_in_a_cluster() {
     let (_server, redis_url) = cluster().await;
     let postgres_url = Postgres::shared().await.database("template1").await;
     world::migrate(&postgres_url).await;
+    pace(&redis_url, "{a}").await;
     let stores = Stores::Production { postgres_url, redis_url, prefix: "{a}".to_owned() };
     let mut world = World::production().over(stores).set("POSTHASTE__REDIS__LEASE", "1").set("POSTHASTE__SWEEP__INTERVAL", "0.2").await;
     world.receiver.statuses("/", [500, 204]);

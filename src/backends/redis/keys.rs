@@ -12,6 +12,9 @@ pub(super) struct Keys {
     pub(super) routing: String,
     pub(super) dead_letters: String,
     pub(super) memory: String,
+    pub(super) pauses: String,
+    pub(super) broken: String,
+    pub(super) slowed: String,
 }
 
 impl Keys {
@@ -26,11 +29,18 @@ impl Keys {
             routing: key("routing"),
             dead_letters: key("dead_letters"),
             memory: key("memory"),
+            pauses: key("pauses"),
+            broken: key("broken"),
+            slowed: key("slowed"),
             prefix: prefix.to_owned(),
         }
     }
 
     pub(super) fn claim(&self, id: &ClaimId) -> String {
         format!("{}webhook_claim:{}", self.prefix, id.0)
+    }
+
+    pub(super) fn slot(&self, endpoint_id: i64) -> String {
+        format!("{}webhook_slot:{endpoint_id}", self.prefix)
     }
 }

@@ -14,7 +14,7 @@ use crate::model::event::EventKey;
 use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 
 /// Lua unpacks no more than a few thousand values at once.
-const CHUNK: usize = 1000;
+pub(super) const CHUNK: usize = 1000;
 /// How long the one who restores the memory has for one page of it.
 const RESTORING_MILLIS: u32 = 10_000;
 
@@ -213,7 +213,7 @@ impl Queue for RedisQueue {
 }
 
 impl RedisQueue {
-    async fn call(&self, call: &ScriptInvocation<'_>) -> Result<(), BackendError> {
+    pub(super) async fn call(&self, call: &ScriptInvocation<'_>) -> Result<(), BackendError> {
         call.invoke_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
     }
 

@@ -4,6 +4,13 @@ use redis::Script;
 
 pub(super) const RENEW_DELIVERIES: &str = include_str!("lua/renew_deliveries.lua");
 
+/// A script after what those that change pauses have in common.
+macro_rules! pausing {
+    ($file:literal) => {
+        Script::new(concat!(include_str!("lua/pausing.lua"), include_str!($file)))
+    };
+}
+
 pub(super) struct Scripts {
     pub(super) claim_entries: Script,
     pub(super) claim_accepted: Script,
@@ -17,6 +24,10 @@ pub(super) struct Scripts {
     pub(super) memory: Script,
     pub(super) schedule_missing: Script,
     pub(super) renew_deliveries: Script,
+    pub(super) pause: Script,
+    pub(super) probe: Script,
+    pub(super) recovered: Script,
+    pub(super) slots: Script,
 }
 
 impl Scripts {
@@ -34,6 +45,10 @@ impl Scripts {
             memory: Script::new(include_str!("lua/memory.lua")),
             schedule_missing: Script::new(include_str!("lua/schedule_missing.lua")),
             renew_deliveries: Script::new(RENEW_DELIVERIES),
+            pause: pausing!("lua/pause.lua"),
+            probe: pausing!("lua/probe.lua"),
+            recovered: pausing!("lua/recovered.lua"),
+            slots: Script::new(include_str!("lua/slots.lua")),
         }
     }
 }

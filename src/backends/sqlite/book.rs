@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::SubsecRound as _;
 
+use crate::backends::sqlite::pacing::Paced;
 use crate::backends::sqlite::schedule::Schedule;
 use crate::model::clock::{self, Timestamp};
 use crate::model::event::EventKey;
@@ -16,10 +17,11 @@ use crate::ports::{Claim, ClaimId, Depth, Settlement};
 /// and the sweep offers it when there is room.
 pub(super) const ROOM: usize = 1_000_000;
 
-/// Accepted events on offer, the claims on them, and the schedule.
+/// Accepted events on offer, the claims on them, the schedule, and what is paused.
 #[derive(Debug)]
 pub(super) struct Book {
     pub(super) schedule: Schedule,
+    pub(super) paced: Paced,
     pub(super) dead_letters: u64,
     lease: Duration,
     room: usize,
@@ -45,6 +47,7 @@ impl Book {
     pub(super) fn new(lease: Duration, room: usize) -> Self {
         Self {
             schedule: Schedule::new(room),
+            paced: Paced::default(),
             dead_letters: 0,
             lease,
             room,

@@ -1,0 +1,147 @@
+//! Which endpoints are left alone for a while: broken ones, and those that asked for it. Workers share what they find out; what
+//! this process found out itself holds at once.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::health::Sign;
+use crate::config::BreakerSettings;
+use crate::ports::{NewPause, Pause, Why};
+
+/// What the others are to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::pipeline) enum News {
+    Pause(NewPause),
+    Recovered(i64),
+}
+
+/// Whether flights of an endpoint may go into its lane.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    Open,
+    /// For so long.
+    Shut(Duration),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Gate {
+    broken: Option<Broken>,
+    /// It asked to be left alone until then.
+    slowed: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Broken {
+    until: Instant,
+    /// Whether this process may make the one attempt that decides.
+    probing: bool,
+}
+
+impl Gate {
+    fn shut_until(&self) -> Option<Instant> {
+        self.broken.filter(|broken| !broken.probing).map(|broken| broken.until).max(self.slowed)
+    }
+}
+
+/// Only endpoints that are left alone, or were until a moment ago, have a gate.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    gates: HashMap<i64, Gate>,
+    news: Vec<News>,
+}
+
+impl Gates {
+    pub(super) fn passage(&self, id: i64, now: Instant) -> Passage {
+        let until = self.gates.get(&id).and_then(Gate::shut_until);
+        match until.map(|until| until.saturating_duration_since(now)) {
+            Some(rest) if !rest.is_zero() => Passage::Shut(rest),
+            // One whose pause is over may have flights waiting, so that one of them can be the probe.
+            _ => Passage::Open,
+        }
+    }
+
+    pub(super) fn lets_start(&self, id: i64, in_flight: usize, now: Instant) -> bool {
+        let Some(gate) = self.gates.get(&id) else { return true };
+        let slowed = gate.slowed.is_some_and(|until| until > now);
+        !slowed && gate.broken.is_none_or(|broken| broken.probing && in_flight == 0)
+    }
+
+    /// Takes note of how an attempt ended; `opens`: it opened the breaker. True when the endpoint begins anew, and slowly.
+    pub(super) fn ended(&mut self, id: i64, sign: Sign, opens: bool, settings: BreakerSettings, now: Instant) -> bool {
+        let broken = self.gates.get(&id).and_then(|gate| gate.broken);
+        if sign == Sign::Well && broken.is_some() {
+            // Whether it was the probe or a request from before: it takes deliveries again.
+            self.change(id, |gate| gate.broken = None);
+            self.news.push(News::Recovered(id));
+            return true;
+        }
+        let failed_probe = broken.is_some_and(|broken| broken.probing) && sign.is_bad();
+        if failed_probe || (opens && broken.is_none()) {
+            // The others say how often it broke before; until they do, the first pause holds.
+            self.change(id, |gate| gate.broken = Some(Broken { until: now + settings.pause, probing: false }));
+            self.news.push(News::Pause(NewPause::Broken { endpoint_id: id, first: settings.pause, max: settings.max_pause }));
+        }
+        if let Sign::Overloaded(Some(lasts)) = sign
+            && !lasts.is_zero()
+        {
+            self.change(id, |gate| gate.slowed = gate.slowed.max(Some(now + lasts)));
+            self.news.push(News::Pause(NewPause::Slowed { endpoint_id: id, lasts }));
+            return true;
+        }
+        false
+    }
+
+    fn change(&mut self, id: i64, change: impl FnOnce(&mut Gate)) {
+        let gate = self.gates.entry(id).or_default();
+        change(gate);
+        if gate.broken.is_none() && gate.slowed.is_none() {
+            self.gates.remove(&id);
+        }
+    }
+
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    pub(super) fn to_be_probed(&self, now: Instant) -> impl Iterator<Item = i64> {
+        let over = move |gate: &Gate| gate.broken.is_some_and(|broken| !broken.probing && broken.until <= now);
+        self.gates.iter().filter(move |(_, gate)| over(gate)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn probe(&mut self, id: i64) {
+        if let Some(broken) = self.gates.get_mut(&id).and_then(|gate| gate.broken.as_mut()) {
+            broken.probing = true;
+        }
+    }
+
+    pub(super) fn broken(&self) -> usize {
+        self.gates.values().filter(|gate| gate.broken.is_some()).count()
+    }
+
+    /// Takes over what all processes share, and answers which endpoints are no longer left alone. What was found out here and not
+    /// told yet stays.
+    pub(super) fn follow(&mut self, pauses: &[Pause], now: Instant) -> Vec<i64> {
+        let mut shared: HashMap<i64, Gate> = HashMap::with_capacity(pauses.len());
+        for pause in pauses {
+            let gate = shared.entry(pause.endpoint_id).or_default();
+            match pause.why {
+                Why::Broken => gate.broken = Some(Broken { until: now + pause.lasts, probing: false }),
+                Why::Slowed => gate.slowed = Some(now + pause.lasts),
+            }
+        }
+        for (id, own) in &self.gates {
+            let untold = self.news.iter().any(|news| match news {
+                News::Pause(NewPause::Broken { endpoint_id, .. } | NewPause::Slowed { endpoint_id, .. }) => endpoint_id == id,
+                News::Recovered(_) => false,
+            });
+            let probing = own.broken.filter(|broken| broken.probing);
+            if untold {
+                shared.insert(*id, *own);
+            } else if let (Some(probing), Some(gate)) = (probing, shared.get_mut(id)) {
+                gate.broken = Some(probing);
+            }
+        }
+        let before = std::mem::replace(&mut self.gates, shared);
+        before.into_keys().filter(|id| !self.gates.contains_key(id)).collect()
+    }
+}

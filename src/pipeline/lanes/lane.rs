@@ -1,0 +1,151 @@
+//! One endpoint's lane: what waits, what runs, and how much may run.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::health::{Health, Sign};
+use crate::config::BreakerSettings;
+use crate::model::endpoint::Endpoint;
+use crate::pipeline::flight::Flight;
+use crate::sender::Target;
+
+/// A lane whose oldest request has run for so long, without a success meanwhile, does not move.
+const STUCK: Duration = Duration::from_secs(1);
+/// How many turns of its lane, or seconds, a flight is sent away for at most.
+const MOST_TURNS: u32 = 300;
+
+pub(super) struct Lane {
+    endpoint: Arc<Endpoint>,
+    pub(super) target: Arc<Target>,
+    pub(super) waiting: VecDeque<(Instant, Flight)>,
+    /// When each running request was started, oldest first.
+    running: VecDeque<Instant>,
+    cap: usize,
+    /// How many may run as long as it behaves as it does: halved by each bad sign, and one more for each success.
+    allowed: usize,
+    pub(super) has_turn: bool,
+    /// Whether it is counted among those where something runs or waits.
+    pub(super) busy: bool,
+    pub(super) stuck: bool,
+    health: Health,
+    last_well: Option<Instant>,
+    /// Flights that ended since the lane was looked at last, and how many end in a second.
+    ended: u32,
+    pace: f64,
+}
+
+impl Lane {
+    pub(super) fn new(endpoint: Arc<Endpoint>, lane_limit: usize) -> Self {
+        let target = Arc::new(Target::new(&endpoint));
+        let cap = cap(&endpoint, lane_limit);
+        Self {
+            endpoint,
+            target,
+            waiting: VecDeque::new(),
+            running: VecDeque::new(),
+            cap,
+            allowed: cap,
+            has_turn: false,
+            busy: false,
+            stuck: false,
+            health: Health::default(),
+            last_well: None,
+            ended: 0,
+            pace: 0.0,
+        }
+    }
+
+    /// An endpoint that was changed is sent to as it is now.
+    pub(super) fn follow(&mut self, endpoint: &Arc<Endpoint>, lane_limit: usize) {
+        if !Arc::ptr_eq(&self.endpoint, endpoint) && self.endpoint.updated_at <= endpoint.updated_at {
+            self.endpoint = Arc::clone(endpoint);
+            self.target = Arc::new(Target::new(endpoint));
+            self.cap = cap(endpoint, lane_limit);
+            self.allowed = self.allowed.clamp(1, self.cap);
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.endpoint.spec.timeout
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether it may run one more, as far as it is concerned.
+    pub(super) fn has_room(&self) -> bool {
+        self.running.len() < self.allowed.min(self.cap)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Takes out the flight whose turn it is.
+    pub(super) fn start(&mut self, now: Instant) -> Option<Flight> {
+        let (_, flight) = self.waiting.pop_front()?;
+        self.running.push_back(now);
+        Some(flight)
+    }
+
+    /// Ends a request that was started then. True when the breaker opens.
+    pub(super) fn end(&mut self, started: Instant, sign: Sign, settings: BreakerSettings, now: Instant) -> bool {
+        if let Ok(place) = self.running.binary_search(&started) {
+            self.running.remove(place);
+        }
+        self.ended += 1;
+        match sign {
+            Sign::Well => {
+                self.last_well = Some(now);
+                self.stuck = false;
+                self.allowed = (self.allowed + 1).min(self.cap);
+            }
+            Sign::Overloaded(_) | Sign::Silent => self.allowed = (self.allowed / 2).max(1),
+            Sign::Failing | Sign::Nothing => {}
+        }
+        self.health.ended(sign, settings, now)
+    }
+
+    /// Begins anew, one request at a time, after a pause.
+    pub(super) fn begin_slowly(&mut self) {
+        self.allowed = 1;
+    }
+
+    /// Looks how it moves; `since` is how long ago that was done last.
+    pub(super) fn look(&mut self, now: Instant, since: Duration) {
+        // Half of what it was, half of what it is: one slow quarter of a second is not yet a slow receiver.
+        self.pace = f64::midpoint(self.pace, f64::from(std::mem::take(&mut self.ended)) / since.as_secs_f64().max(0.001));
+        let oldest = self.running.front();
+        self.stuck = oldest.is_some_and(|start| now.duration_since(*start) >= STUCK && self.last_well.is_none_or(|well| well < *start));
+    }
+
+    /// For how long it has not moved.
+    pub(super) fn stuck_for(&self, now: Instant) -> Duration {
+        self.running.front().map(|start| now.duration_since(*start)).unwrap_or_default()
+    }
+
+    /// Takes out all that waits, if the oldest has waited for `patience` or the lane does not move. With each comes how long it will take, at the
+    /// lane's pace, until its turn.
+    pub(super) fn take_stalled(&mut self, now: Instant, patience: Duration) -> Vec<(Flight, Duration)> {
+        let waited = self.waiting.front().map(|(since, _)| now.duration_since(*since)).unwrap_or_default();
+        if self.waiting.is_empty() || (waited < patience && !self.stuck) {
+            return Vec::new();
+        }
+        let (cap, pace, stuck_for) = (self.cap, self.pace, if self.stuck { self.stuck_for(now) } else { waited });
+        self.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for))).collect()
+    }
+}
+
+/// How long the flight at `place` of a lane waits for its turn. Where next to nothing ended lately, a turn takes at least as long as the
+/// first one has waited.
+#[expect(clippy::cast_precision_loss, reason = "a guess needs no more than 53 bits")]
+fn until_turn(place: usize, cap: usize, pace: f64, waited: Duration) -> Duration {
+    let turns = || u32::try_from(1 + place / cap).unwrap_or(u32::MAX).min(MOST_TURNS);
+    if pace < 1.0 { waited * turns() } else { Duration::from_secs_f64((place as f64 / pace).min(f64::from(MOST_TURNS))) }
+}
+
+fn cap(endpoint: &Endpoint, lane_limit: usize) -> usize {
+    endpoint.spec.in_flight.map_or(lane_limit, |own| own as usize).max(1)
+}
