@@ -62,17 +62,27 @@ struct State {
 
 impl State {
     /// Whether the lane may have one more of what all share. As long as half of it is free, each may have what it likes; after that
-    /// each has its equal share; and all those that do not move have a quarter together.
+    /// each has its equal share; the last quarter is for those that move, and for the first request of each; and all those that are stuck have a quarter
+    /// together. So whatever hangs, there is room for what does not.
     fn shares(&self, lane: &Lane) -> bool {
         if lane.stuck && self.stuck >= self.limit / 4 {
             return false;
         }
         let own = lane.in_flight();
-        own == 0 || self.in_flight * 2 < self.limit || own < self.limit / self.busy.max(1)
+        if own == 0 || self.in_flight * 2 < self.limit {
+            return true;
+        }
+        own < self.limit / self.busy.max(1) && (lane.moves() || self.in_flight * 4 < self.limit * 3)
     }
 
     fn may_start(&self, id: i64, lane: &Lane, now: Instant) -> bool {
         !lane.waiting.is_empty() && lane.has_room() && self.shares(lane) && self.gates.lets_start(id, lane.in_flight(), now)
+    }
+
+    /// For how long a lane has not moved that cannot have one more now.
+    fn stuck_for(&self, id: i64, now: Instant) -> Option<Duration> {
+        let lane = self.lanes.get(&id).filter(|lane| lane.stuck && !(lane.has_room() && self.shares(lane)))?;
+        Some(lane.stuck_for(now))
     }
 
     fn give_turn(&mut self, id: i64, now: Instant) {
@@ -158,12 +168,13 @@ impl Lanes {
             }
             let lane = state.lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit));
             lane.follow(&flight.endpoint, self.lane_limit);
-            if lane.stuck && !lane.has_room() {
-                let wait = lane.stuck_for(now);
+            if let Some(wait) = state.stuck_for(id, now) {
                 turns.away.push((flight, wait));
                 continue;
             }
-            lane.waiting.push_back((now, flight));
+            if let Some(lane) = state.lanes.get_mut(&id) {
+                lane.waiting.push_back((now, flight));
+            }
             state.count(id);
             state.give_turn(id, now);
         }

@@ -117,8 +117,12 @@ impl Lane {
     pub(super) fn look(&mut self, now: Instant, since: Duration) {
         // Half of what it was, half of what it is: one slow quarter of a second is not yet a slow receiver.
         self.pace = f64::midpoint(self.pace, f64::from(std::mem::take(&mut self.ended)) / since.as_secs_f64().max(0.001));
-        let oldest = self.running.front();
-        self.stuck = oldest.is_some_and(|start| now.duration_since(*start) >= STUCK && self.last_well.is_none_or(|well| well < *start));
+        self.stuck = !self.moves() && self.stuck_for(now) >= STUCK;
+    }
+
+    /// Whether something succeeded since its oldest request was started.
+    pub(super) fn moves(&self) -> bool {
+        self.running.front().is_none_or(|start| self.last_well.is_some_and(|well| well >= *start))
     }
 
     /// For how long it has not moved.
