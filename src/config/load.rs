@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
-use ipnet::IpNet;
 use url::Url;
 
 use super::reader::Reader;
+use super::receivers;
 use super::{
-    GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetrySettings, Settings, SqliteSettings,
-    Token, WorkerSettings,
+    HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetrySettings, Settings, SqliteSettings, Token,
+    WorkerSettings,
 };
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
@@ -155,14 +155,15 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
     };
     let retry =
         RetrySettings { jitter: from.fraction("retry.jitter", 0.0, 1.0), max_delay: from.seconds("retry.max_delay", 0.0, 31_536_000.0) };
-    let guard = GuardSettings { allow: from.parsed_list("guard.allow", network), deny: from.parsed_list("guard.deny", network) };
+    let worker = read_worker(from);
     Some(Settings {
         redis: read_redis(from, mode),
         postgres: read_postgres(from, mode),
         sqlite: SqliteSettings { path: PathBuf::from(from.text("sqlite.path")) },
-        worker: read_worker(from),
+        worker,
         retry,
-        guard,
+        guard: receivers::guard(from),
+        connections: receivers::connections(from, worker.endpoint_in_flight),
         endpoints,
         max_event_bytes: from.count("limits.max_event_bytes", 64, 512 << 20),
         sweep_interval: from.seconds("sweep.interval", 0.05, 3600.0),
@@ -214,12 +215,6 @@ fn token(item: Value) -> Result<Token, String> {
         validate::tenant(tenant).map_err(|message| format!("the tenant `{tenant}` {message}"))?;
     }
     Ok(Token { secret: Secret::new(secret), tenant: tenant.map(Arc::from) })
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_error| "must be a network such as 10.0.0.0/8 or fd00::/8".to_owned())
 }
 
 fn read_redis(from: &mut Reader, mode: Mode) -> RedisSettings {
