@@ -13,9 +13,11 @@ mod crash_points;
 mod dead_letters;
 mod enqueuing;
 mod fan_out;
+mod guard;
 #[expect(dead_code, reason = "what the promises that are still to come need")]
 mod harness;
 mod harness_selftest;
+mod hostile;
 mod house;
 mod matching;
 mod metrics;
@@ -29,3 +31,4 @@ mod signing;
 mod starting;
 mod stopping;
 mod tables;
+mod tls;

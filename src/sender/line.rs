@@ -16,7 +16,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 /// How many bytes a receiver may send for one request, whatever it calls them: heads, bodies, informational answers, frames.
-const ANSWER_BYTES: u64 = 256 << 10;
+/// Enough for all of an answer that is read, a byte at a time.
+const ANSWER_BYTES: u64 = 1 << 20;
 /// How long bytes may wait to be taken on a connection that no attempt uses.
 const STALLED: Duration = Duration::from_secs(2);
 
