@@ -47,16 +47,16 @@ impl Authority {
 
     /// A certificate for these names or addresses.
     pub(crate) fn identity(&self, names: &[&str]) -> Identity {
-        self.signed(params(names))
+        self.signed(&params(names))
     }
 
     pub(crate) fn expired(&self, names: &[&str]) -> Identity {
         let mut params = params(names);
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-        self.signed(params)
+        self.signed(&params)
     }
 
-    fn signed(&self, params: CertificateParams) -> Identity {
+    fn signed(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let chain = params.signed_by(&key, &self.issuer).expect("signed").der().clone();
         Identity { chain, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
@@ -77,11 +77,7 @@ impl Identity {
         alpn: &str,
         with: impl Fn(TlsStream<TcpStream>) -> F + Send + Sync + 'static,
     ) -> Raw {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-        let mut config = builder.with_no_client_auth().with_single_cert(vec![self.chain], self.key).expect("a certificate and its key");
-        config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-        let (acceptor, with) = (TlsAcceptor::from(Arc::new(config)), Arc::new(with));
+        let (acceptor, with) = (self.acceptor(alpn), Arc::new(with));
         Raw::serve(move |stream| {
             let (acceptor, with) = (acceptor.clone(), Arc::clone(&with));
             async move {
@@ -91,6 +87,15 @@ impl Identity {
             }
         })
         .await
+    }
+
+    /// The server's side of TLS.
+    pub(crate) fn acceptor(self, alpn: &str) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let mut config = builder.with_no_client_auth().with_single_cert(vec![self.chain], self.key).expect("a certificate and its key");
+        config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+        TlsAcceptor::from(Arc::new(config))
     }
 }
 

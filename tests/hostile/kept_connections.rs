@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{LONG, Raw, Receiver, World, eventually};
+use crate::harness::{Authority, Gate, LONG, Raw, Receiver, World, eventually};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
 
 async fn read(stream: &mut TcpStream) -> usize {
-    let mut request = [0; 16 * 1024];
+    let mut request = vec![0; 16 * 1024];
     stream.read(&mut request).await.unwrap_or(0)
 }
 
@@ -97,4 +97,39 @@ async fn however_many_hosts_there_are_no_more_connections_are_kept_than_the_sett
     }
     eventually(LONG, async || (world.app.connections() <= before + KEPT).then_some(())).await;
     assert!(world.app.connections() > before, "some are kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_another_connection_has_overtaken_is_given_up_all_the_same() {
+    let authority = Authority::new();
+    let world = World::embedded().set("POSTHASTE__TLS__CA_FILES", authority.file().to_str().unwrap()).await;
+    let (acceptor, gate) = (authority.identity(&["127.0.0.1"]).acceptor("http/1.1"), Gate::closed());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (opened, counted) = (gate.clone(), Arc::clone(&connections));
+    // The first connection answers when the gate opens, and all others never shake hands.
+    let receiver = Raw::serve(move |stream| {
+        let (acceptor, gate, number) = (acceptor.clone(), opened.clone(), counted.fetch_add(1, Ordering::SeqCst));
+        async move {
+            if number > 0 {
+                std::future::pending::<()>().await;
+            }
+            let mut stream = acceptor.accept(stream).await.expect("TLS");
+            let mut request = vec![0; 16 * 1024];
+            while matches!(stream.read(&mut request).await, Ok(1..)) {
+                gate.passed().await;
+                let _written = stream.write_all(ANSWER).await;
+            }
+        }
+    });
+    let receiver = receiver.await;
+    let url = format!("https://{}/", receiver.address());
+    world.api.register(&url, &json!({"max_retries": 1, "timeout": 3})).await;
+    for count in [1, 2] {
+        world.api.send_id(&count.to_string()).await;
+        eventually(LONG, async || (connections.load(Ordering::SeqCst) == count).then_some(())).await;
+    }
+    assert_eq!(world.app.connections(), 2);
+    gate.open();
+    world.api.wait_for_deliveries("delivered", 2).await;
+    eventually(LONG, async || (world.app.connections() <= 1).then_some(())).await;
 }

@@ -32,7 +32,7 @@ impl Hostile {
 
 /// Waits for a request, and reads what comes at once.
 async fn request(stream: &mut TcpStream) {
-    let mut request = [0; 16 * 1024];
+    let mut request = vec![0; 16 * 1024];
     let _read = stream.read(&mut request).await;
 }
 
@@ -44,12 +44,14 @@ async fn hold(stream: TcpStream) {
 /// Answers with `start`, and then with `more` again and again, until nobody takes it.
 async fn repeat(mut stream: TcpStream, start: &[u8], more: &[u8], pause: Option<Duration>) {
     request(&mut stream).await;
+    // In larger pieces where it is to be fast.
+    let more = if pause.is_some() { more.to_vec() } else { more.repeat(4096 / more.len() + 1) };
     let mut takes = stream.write_all(start).await.is_ok();
     while takes {
         if let Some(pause) = pause {
             tokio::time::sleep(pause).await;
         }
-        takes = stream.write_all(more).await.is_ok();
+        takes = stream.write_all(&more).await.is_ok();
     }
 }
 
