@@ -10,6 +10,11 @@ const TIMEOUT: f64 = 0.8;
 /// For machines that have much else to do.
 const SLACK: f64 = 4.0;
 
+/// What ends otherwise than by its deadline has time for that, however busy the machine is.
+pub(super) fn timeout(ends: Ends) -> f64 {
+    if matches!(ends, Ends::With("timeout") | Ends::Somehow) { TIMEOUT } else { 20.0 }
+}
+
 pub(super) fn assert_ended(delivery: &Value, ends: Ends) {
     let error = delivery["error_message"].as_str().unwrap_or_default();
     match ends {
@@ -17,7 +22,7 @@ pub(super) fn assert_ended(delivery: &Value, ends: Ends) {
         Ends::Delivered => assert_eq!(delivery["status"], "delivered", "{delivery}"),
         Ends::Somehow => {}
     }
-    assert!(delivery["response_time"].as_f64().unwrap() < TIMEOUT + SLACK, "{delivery}");
+    assert!(delivery["response_time"].as_f64().unwrap() < timeout(ends) + SLACK, "{delivery}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +30,8 @@ async fn every_attempt_ends_within_its_deadline_whatever_the_receiver_does() {
     let world = World::embedded().await;
     let hostile = receivers::all().await;
     for receiver in &hostile {
-        world.api.deliver(receiver.name, &receiver.url(), &json!({"max_retries": 1, "timeout": TIMEOUT})).await;
+        let endpoint = json!({"max_retries": 1, "timeout": timeout(receiver.ends)});
+        world.api.deliver(receiver.name, &receiver.url(), &endpoint).await;
     }
     for receiver in &hostile {
         assert_ended(&world.api.ended(receiver.name).await, receiver.ends);
