@@ -187,7 +187,7 @@ fn worker(
         queue: backends.queue.clone(),
         records: backends.records.clone(),
         catalog: catalog.clone(),
-        sender: Sender::new(guard, settings.worker.endpoint_in_flight)?,
+        sender: Sender::new(guard, &settings.connections)?,
         observe: observe.clone(),
         worker: settings.worker,
         breaker: settings.breaker,

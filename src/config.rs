@@ -2,6 +2,7 @@
 
 mod load;
 mod reader;
+mod receivers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::secret::Secret;
@@ -57,6 +59,7 @@ pub struct Settings {
     pub breaker: BreakerSettings,
     pub retry: RetrySettings,
     pub guard: GuardSettings,
+    pub connections: ConnectionSettings,
     pub endpoints: EndpointDefaults,
     /// How long an endpoint may fail before it is disabled; zero is for ever.
     pub disable_after: Duration,
@@ -150,6 +153,21 @@ pub struct RetentionSettings {
 pub struct GuardSettings {
     pub allow: Vec<IpNet>,
     pub deny: Vec<IpNet>,
+    /// Whether endpoints must be reached by https.
+    pub https_only: bool,
+}
+
+/// Connections to receivers.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// How many are open at most before a request closes its own.
+    pub kept: usize,
+    /// How many of one host are kept while nobody uses them.
+    pub idle_per_host: usize,
+    /// How long one is kept that nobody uses.
+    pub idle: Duration,
+    /// Whom to trust besides those whom the system trusts.
+    pub more_roots: Vec<CertificateDer<'static>>,
 }
 
 #[derive(Debug, Clone)]

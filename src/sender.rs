@@ -2,7 +2,10 @@
 
 mod classify;
 mod client;
+mod connect;
 pub mod guard;
+mod line;
+mod resolve;
 mod signature;
 mod target;
 

@@ -4,6 +4,7 @@
 //! test binary ends, however it ends.
 
 pub(crate) mod api;
+pub(crate) mod certificates;
 pub(crate) mod deliveries;
 pub(crate) mod doors;
 pub(crate) mod eventually;
@@ -26,6 +27,7 @@ pub(crate) mod wire;
 pub(crate) mod world;
 
 pub(crate) use api::Api;
+pub(crate) use certificates::Authority;
 pub(crate) use deliveries::{seconds_between, time, wait_of};
 pub(crate) use doors::Door;
 pub(crate) use eventually::{LONG, eventually};

@@ -16,9 +16,11 @@ mod dead_letters;
 mod disabled;
 mod enqueuing;
 mod fan_out;
+mod guard;
 #[expect(dead_code, reason = "what the promises that are still to come need")]
 mod harness;
 mod harness_selftest;
+mod hostile;
 mod house;
 mod matching;
 mod metrics;
@@ -35,3 +37,4 @@ mod signing;
 mod starting;
 mod stopping;
 mod tables;
+mod tls;

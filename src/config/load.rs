@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
-use ipnet::IpNet;
 use url::Url;
 
 use super::reader::Reader;
+use super::receivers;
 use super::{
-    BreakerSettings, GuardSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings,
-    RetrySettings, Settings, SqliteSettings, Token, WorkerSettings,
+    BreakerSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings,
+    Settings, SqliteSettings, Token, WorkerSettings,
 };
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
@@ -156,15 +156,16 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
     };
     let retry =
         RetrySettings { jitter: from.fraction("retry.jitter", 0.0, 1.0), max_delay: from.seconds("retry.max_delay", 0.0, 31_536_000.0) };
-    let guard = GuardSettings { allow: from.parsed_list("guard.allow", network), deny: from.parsed_list("guard.deny", network) };
+    let worker = read_worker(from);
     Some(Settings {
         redis: read_redis(from, mode),
         postgres: read_postgres(from, mode),
         sqlite: SqliteSettings { path: PathBuf::from(from.text("sqlite.path")) },
-        worker: read_worker(from),
+        worker,
         breaker: read_breaker(from),
         retry,
-        guard,
+        guard: receivers::guard(from),
+        connections: receivers::connections(from, worker.endpoint_in_flight),
         endpoints,
         disable_after: from.seconds("endpoints.disable_after", 0.0, 31_536_000.0),
         max_event_bytes: from.count("limits.max_event_bytes", 64, 512 << 20),
@@ -217,12 +218,6 @@ fn token(item: Value) -> Result<Token, String> {
         validate::tenant(tenant).map_err(|message| format!("the tenant `{tenant}` {message}"))?;
     }
     Ok(Token { secret: Secret::new(secret), tenant: tenant.map(Arc::from) })
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_error| "must be a network such as 10.0.0.0/8 or fd00::/8".to_owned())
 }
 
 fn read_redis(from: &mut Reader, mode: Mode) -> RedisSettings {

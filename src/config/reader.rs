@@ -56,6 +56,13 @@ impl Reader {
         number as usize
     }
 
+    pub(super) fn flag(&mut self, key: &str) -> bool {
+        self.config.get_bool(key).unwrap_or_else(|_| {
+            self.problem(key, "must be true or false");
+            false
+        })
+    }
+
     pub(super) fn text(&mut self, key: &str) -> String {
         match self.config.get_string(key) {
             Ok(text) => text,

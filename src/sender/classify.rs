@@ -3,23 +3,39 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
-use super::guard::{Blocked, ResolveError};
+use super::guard::Blocked;
+use super::resolve::ResolveError;
 use crate::model::outcome::{Failure, FailureKind};
 
 /// Which step of a request an error stands for. The detail never holds the URL: its query may carry credentials.
-pub(super) fn failure(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let kind = kind_of(&error);
-    Failure { kind, detail: innermost(&error) }
+pub(super) fn failure(error: &(dyn Error + 'static)) -> Failure {
+    Failure { kind: kind_of(error), detail: innermost(error) }
+}
+
+/// Whether the receiver says over HTTP/2 that it did nothing with the request (RFC 9113, section 8.7).
+pub(super) fn is_untouched(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        if let Some(error) = current.downcast_ref::<h2::Error>() {
+            let left = error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR);
+            return left || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        }
+        cause = current.source();
+    }
+    false
 }
 
 pub(super) fn blocked(reason: &Blocked) -> Failure {
     Failure { kind: FailureKind::Blocked, detail: reason.to_string() }
 }
 
-fn kind_of(error: &reqwest::Error) -> FailureKind {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    let mut kind = if error.is_timeout() { FailureKind::Timeout } else { FailureKind::Protocol };
+pub(super) fn unusable_url() -> Failure {
+    Failure { kind: FailureKind::Protocol, detail: "no request can be made to this URL".to_owned() }
+}
+
+fn kind_of(error: &(dyn Error + 'static)) -> FailureKind {
+    let mut cause = Some(error);
+    let mut kind = FailureKind::Protocol;
     while let Some(current) = cause {
         match current.downcast_ref::<ResolveError>() {
             Some(ResolveError::Blocked { .. }) => return FailureKind::Blocked,
@@ -31,10 +47,12 @@ fn kind_of(error: &reqwest::Error) -> FailureKind {
         }
         if let Some(io) = current.downcast_ref::<std::io::Error>() {
             kind = from_io(io.kind());
-        } else if let Some(http) = current.downcast_ref::<hyper::Error>()
-            && (http.is_incomplete_message() || http.is_canceled() || http.is_closed())
-        {
-            kind = FailureKind::Reset;
+        } else if let Some(http) = current.downcast_ref::<hyper::Error>() {
+            if http.is_timeout() {
+                kind = FailureKind::Timeout;
+            } else if http.is_incomplete_message() || http.is_canceled() || http.is_closed() {
+                kind = FailureKind::Reset;
+            }
         }
         cause = current.source();
     }
@@ -50,6 +68,7 @@ fn is_tls(error: &(dyn Error + 'static)) -> bool {
 fn from_io(kind: ErrorKind) -> FailureKind {
     match kind {
         ErrorKind::TimedOut => FailureKind::Timeout,
+        ErrorKind::InvalidData => FailureKind::Protocol,
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe

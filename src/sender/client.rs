@@ -1,59 +1,97 @@
 //! The one HTTP client of all deliveries.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::classify;
-use super::guard::{Guard, GuardedResolver};
+use super::connect::{self, Connector};
+use super::guard::Guard;
+use super::line::{Book, Open, Use};
+use super::resolve::GuardedResolver;
 use super::target::Target;
+use crate::config::ConnectionSettings;
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
 use crate::model::event::Event;
 use crate::model::outcome::{Answer, Attempt, Failure, FailureKind, KEPT_BODY_CHARS, Outcome};
 
-/// How much of an answer is read. Where there is more, the connection is closed instead.
+/// How much of an answer's body is read. Where there is more, the connection is closed instead.
 const READ_BYTES: usize = 64 << 10;
-/// How long an unused connection is kept open.
-const IDLE: Duration = Duration::from_secs(60);
+/// How large an answer's head may be, and how many fields it may have.
+const HEAD_BYTES: u32 = 64 << 10;
+const HEAD_FIELDS: usize = 256;
+/// How much of a body a receiver may send over HTTP/2 before we read it: for one request, and for all on one connection.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// How long an HTTP/2 connection with requests on it may be silent before it is asked for a sign of life, and how long that may take.
+const PING_AFTER: Duration = Duration::from_secs(10);
+const PING_WITHIN: Duration = Duration::from_secs(10);
+
+type HttpClient = Client<Connector, Full<Bytes>>;
 
 /// The client could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be made: {0}")]
-pub struct SenderError(#[from] reqwest::Error);
+pub struct SenderError(#[from] rustls::Error);
 
 /// Sends requests. Cheap to clone; all clones share their connections.
 #[derive(Clone)]
 pub struct Sender {
-    client: reqwest::Client,
+    /// Keeps connections for further requests.
+    keeping: HttpClient,
+    /// Makes a connection for each request.
+    single: HttpClient,
     guard: Guard,
+    open: Open,
+    most_open: usize,
+}
+
+/// Why a request has no answer.
+struct Unanswered {
+    failure: Failure,
+    /// The receiver has not seen the request, as far as one can tell.
+    unseen: bool,
 }
 
 impl Sender {
-    /// `idle_per_host`: how many unused connections to one host are kept.
-    ///
     /// # Errors
-    /// When the system's TLS roots cannot be used.
-    pub fn new(guard: Guard, idle_per_host: usize) -> Result<Self, SenderError> {
-        // Somebody else may have installed one already, and any is good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .dns_resolver(Arc::new(GuardedResolver(guard.clone())))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(idle_per_host)
-            .pool_idle_timeout(IDLE)
-            .build()?;
-        Ok(Self { client, guard })
+    /// When TLS cannot be set up.
+    pub fn new(guard: Guard, settings: &ConnectionSettings) -> Result<Self, SenderError> {
+        let open = Open::default();
+        let tls = connect::tls(&settings.more_roots)?;
+        let connector = Connector::new(GuardedResolver::new(guard.clone()), tls, open.clone());
+        let client = |idle_per_host: usize| {
+            Client::builder(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_max_idle_per_host(idle_per_host)
+                .pool_idle_timeout(settings.idle)
+                .http1_max_buf_size(HEAD_BYTES as usize)
+                .http1_max_headers(HEAD_FIELDS)
+                .http2_max_header_list_size(HEAD_BYTES)
+                .http2_initial_stream_window_size(STREAM_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
+                .http2_keep_alive_interval(PING_AFTER)
+                .http2_keep_alive_timeout(PING_WITHIN)
+                .build(connector.clone())
+        };
+        Ok(Self { keeping: client(settings.idle_per_host), single: client(0), guard, open, most_open: settings.kept })
     }
 
     /// Makes one attempt. Whatever the receiver does, within the endpoint's timeout this ends in an outcome.
     pub async fn send(&self, target: &Target, delivery: DeliveryId, event: &Event, attempt: u32) -> Attempt {
         let started_at = clock::now();
         let started = Instant::now();
-        let outcome = match tokio::time::timeout(target.timeout, self.exchange(target, delivery, event, attempt, started_at)).await {
+        let deadline = tokio::time::Instant::from_std(started) + target.timeout;
+        let outcome = match connect::until(deadline, self.exchange(target, delivery, event, attempt, started_at)).await {
             Ok(Ok(answer)) => Outcome::Answered(answer),
             Ok(Err(failure)) => Outcome::Failed(failure),
             Err(_) => Outcome::Failed(Failure {
@@ -66,22 +104,61 @@ impl Sender {
 
     async fn exchange(&self, target: &Target, delivery: DeliveryId, event: &Event, attempt: u32, at: Timestamp) -> Result<Answer, Failure> {
         self.guard.check_url(&target.url).map_err(|reason| classify::blocked(&reason))?;
-        let mut request = reqwest::Request::new(Method::POST, target.url.clone());
-        *request.headers_mut() = target.headers(delivery, event, attempt, at.timestamp());
-        *request.body_mut() = Some(event.body.clone().into());
-        let mut response = self.client.execute(request).await.map_err(classify::failure)?;
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(classify::failure)? {
-            let room = READ_BYTES - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == READ_BYTES {
-                break;
-            }
-        }
-        Ok(Answer { status, body: kept(&body), retry_after })
+        let uri = target.uri.as_ref().ok_or_else(classify::unusable_url)?;
+        let request = || {
+            let mut request = Request::new(Full::new(event.body.clone()));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = target.headers(delivery, event, attempt, at.timestamp());
+            request
+        };
+        // Connections that are kept never outnumber this; what comes beyond closes its own.
+        let client = if self.open.count() < self.most_open { &self.keeping } else { &self.single };
+        let answered = match ask(client, request()).await {
+            // A receiver may close a kept connection at any moment: that it did so in the moment of our request is not its answer.
+            Err(unanswered) if unanswered.unseen => ask(&self.single, request()).await,
+            answered => answered,
+        };
+        let (response, _using) = answered.map_err(|unanswered| unanswered.failure)?;
+        read(response).await
     }
+}
+
+async fn ask(client: &HttpClient, mut request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Option<Use>), Unanswered> {
+    let captured = capture_connection(&mut request);
+    let mut waiting = captured.clone();
+    let mut answering = std::pin::pin!(client.request(request));
+    let mut using = None;
+    let answered = tokio::select! {
+        biased;
+        answered = &mut answering => answered,
+        book = async { Book::of(waiting.wait_for_connection_metadata().await.as_ref()) } => {
+            using = book.map(Use::begin);
+            answering.await
+        }
+    };
+    match answered {
+        Ok(response) => Ok((response, using)),
+        Err(error) => {
+            let stale = using.as_ref().is_some_and(Use::was_stale);
+            Err(Unanswered { failure: classify::failure(&error), unseen: stale || classify::is_untouched(&error) })
+        }
+    }
+}
+
+async fn read(mut response: Response<Incoming>) -> Result<Answer, Failure> {
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let mut body = Vec::new();
+    while let Some(frame) = response.body_mut().frame().await {
+        let frame = frame.map_err(|error| classify::failure(&error))?;
+        let Some(chunk) = frame.data_ref() else { continue };
+        body.extend_from_slice(&chunk[..chunk.len().min(READ_BYTES - body.len())]);
+        if body.len() == READ_BYTES {
+            break;
+        }
+    }
+    Ok(Answer { status, body: kept(&body), retry_after })
 }
 
 /// The first characters, as both databases can keep them.

@@ -1,6 +1,7 @@
 //! An endpoint made ready for sending: what is the same in each of its requests is made once.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::Uri;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use url::Url;
 
 use super::signature::SigningKeys;
@@ -20,6 +21,8 @@ const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signatur
 /// Where and how requests to one endpoint go.
 pub struct Target {
     pub(super) url: Url,
+    /// The same for the request; `None` where no request can be made of it.
+    pub(super) uri: Option<Uri>,
     pub(super) timeout: std::time::Duration,
     keys: SigningKeys,
     headers: HeaderMap,
@@ -35,9 +38,12 @@ impl Target {
                 headers.append(name, value);
             }
         }
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION"))));
-        Self { url: endpoint.spec.url.clone(), timeout: endpoint.spec.timeout, keys: SigningKeys::new(&[&endpoint.secret]), headers }
+        let url = endpoint.spec.url.clone();
+        let uri = url.as_str().parse().ok();
+        Self { url, uri, timeout: endpoint.spec.timeout, keys: SigningKeys::new(&[&endpoint.secret]), headers }
     }
 
     /// All headers of one attempt, made at `seconds` since 1970.

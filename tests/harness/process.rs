@@ -1,8 +1,10 @@
 //! The program itself, as users run it.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -58,7 +60,7 @@ impl Launch {
     }
 
     /// Embedded, over one SQLite file.
-    pub(crate) fn dev(file: &std::path::Path) -> Self {
+    pub(crate) fn dev(file: &Path) -> Self {
         Self::new(["dev"]).listening().set("POSTHASTE__SQLITE__PATH", &file.display().to_string())
     }
 
@@ -153,6 +155,26 @@ impl Process {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many connections it has made that are not gone yet.
+    pub(crate) fn connections(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
+        let sockets: HashSet<_> = open.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()).collect();
+        let all = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.child.id())).expect("it runs");
+        let taken = format!(":{:04X}", self.port);
+        let made = all.lines().skip(1).filter(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            !fields[1].ends_with(&taken) && sockets.contains(Path::new(&format!("socket:[{}]", fields[9])))
+        });
+        made.count()
+    }
+
+    /// How much memory it holds, in KiB.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("every process has it");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     pub(crate) fn api(&self) -> Api {

@@ -3,9 +3,12 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 10] = [
+const PLACES: [(&str, &[&str]); 13] = [
     ("fail", &["src/faults"]),
-    ("reqwest", &["src/sender", "src/cli"]),
+    ("reqwest", &["src/cli"]),
+    ("hyper_util", &["src/sender"]),
+    ("h2", &["src/sender"]),
+    ("tokio_rustls", &["src/sender"]),
     ("redis", &["src/backends/redis"]),
     ("diesel", &["src/backends/postgres", "src/backends/sqlite"]),
     ("diesel_async", &["src/backends/postgres"]),
