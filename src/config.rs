@@ -124,7 +124,7 @@ pub struct WorkerSettings {
 /// When an endpoint is left alone because it is broken, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct BreakerSettings {
-    /// Attempts in a row without any answer.
+    /// Attempts in a row that timed out.
     pub silent: u32,
     /// Failed attempts in a row of any kind, over at least `after`.
     pub failures: u32,

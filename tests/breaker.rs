@@ -78,6 +78,23 @@ both_modes! {
     }
 }
 
+both_modes! {
+    async fn one_that_is_disabled_is_broken_no_more(setup: Setup) {
+        let world = quick(setup).set("POSTHASTE__BREAKER__PAUSE", "60").set("POSTHASTE__BREAKER__MAX_PAUSE", "60").await;
+        let broken = world.receiver.hanging("/");
+        let endpoint = world.register("/", &json!({"timeout": 0.3, "max_retries": 5, "retry_delay": 0.2})).await;
+        world.enqueue(Door::Http, &events(0, 5)).await;
+        becomes_broken(&world, 1.0).await;
+        let path = format!("/api/webhooks/endpoints/{endpoint}");
+        world.api.patch(&path, &json!({"is_active": false})).await.expect(200);
+        becomes_broken(&world, 0.0).await;
+        broken.mend();
+        world.api.patch(&path, &json!({"is_active": true})).await.expect(200);
+        world.enqueue(Door::Http, &events(5, 5)).await;
+        all_delivered(&world, 5).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_worker_does_not_find_out_for_itself() {
     let mut world = quick(World::production()).set("POSTHASTE__BREAKER__PAUSE", "60").set("POSTHASTE__BREAKER__MAX_PAUSE", "60").await;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::harness::certificates::Identity;
-use crate::harness::{Authority, Launch, Raw, World, eventually, watchdog};
+use crate::harness::{Authority, Launch, Raw, World, watchdog};
 
 /// Answers each request with 204.
 pub(crate) async fn answers(mut stream: TlsStream<TcpStream>) {
@@ -148,25 +148,4 @@ async fn a_file_without_usable_certificates_is_a_bad_configuration() {
         assert!(finished.stderr.contains(&format!("tls.ca_files: has `{file}`")), "{file} in\n{}", finished.stderr);
     }
     assert!(finished.stderr.contains("guard.https_only: "), "{}", finished.stderr);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kept_connection_that_its_receiver_ends_in_order_costs_no_attempt() {
-    // Sessions end with close_notify, which must not be taken for an answer.
-    let authority = Authority::new();
-    let world = World::embedded().set("POSTHASTE__TLS__CA_FILES", authority.file().to_str().unwrap()).await;
-    let receiver = authority.identity(&["127.0.0.1"]).serve("http/1.1", async |mut stream| {
-        let mut request = [0; 16 * 1024];
-        let _read = stream.read(&mut request).await;
-        let _written = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
-        // The second request is read, and the connection ends in order.
-        let _read = stream.read(&mut request).await;
-        let _closed = stream.shutdown().await;
-    });
-    let receiver = receiver.await;
-    world.api.register(&url(&receiver, "127.0.0.1"), &json!({"max_retries": 1, "in_flight": 1})).await;
-    for number in 0..10 {
-        world.api.send_id(&format!("e{number}")).await;
-    }
-    eventually(crate::harness::LONG, async || (world.api.deliveries("status=delivered").await.len() == 10).then_some(())).await;
 }

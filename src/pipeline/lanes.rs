@@ -69,10 +69,12 @@ impl State {
             return false;
         }
         let own = lane.in_flight();
-        if own == 0 || self.in_flight * 2 < self.limit {
+        if own == 0 || self.busy <= 1 || self.in_flight * 2 < self.limit {
             return true;
         }
-        own < self.limit / self.busy.max(1) && (lane.moves() || self.in_flight * 4 < self.limit * 3)
+        // Of a few there is nothing to keep back.
+        let kept_back = if self.limit < 32 { 0 } else { self.limit / 4 };
+        own < self.limit / self.busy && (lane.moves() || self.in_flight + kept_back < self.limit)
     }
 
     fn may_start(&self, id: i64, lane: &Lane, now: Instant) -> bool {
@@ -262,8 +264,8 @@ impl Lanes {
         }
     }
 
-    /// How many endpoints are left alone because they are broken.
-    pub(super) fn broken(&self) -> usize {
+    /// Endpoints that are left alone because they are broken.
+    pub(super) fn broken(&self) -> Vec<i64> {
         self.state().gates.broken()
     }
 

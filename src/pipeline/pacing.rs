@@ -46,6 +46,8 @@ async fn exchange(intake: &Intake, untold: &mut Vec<News>, known: &mut u64) -> R
             News::Recovered(id) => recovered.push(*id),
         }
     }
+    // Nobody sends to one that is disabled or removed, so nobody would ever find it well.
+    recovered.extend(sending.lanes.broken().into_iter().filter(|id| intake.catalog.active(*id).is_err()));
     // An endpoint that broke and recovered since the last time is well.
     if !pauses.is_empty() {
         queue.pause(&pauses).await?;
@@ -63,6 +65,6 @@ async fn exchange(intake: &Intake, untold: &mut Vec<News>, known: &mut u64) -> R
             sending.start(sending.lanes.probe(id));
         }
     }
-    intake.observe.endpoints_broken(sending.lanes.broken() as u64);
+    intake.observe.endpoints_broken(sending.lanes.broken().len() as u64);
     Ok(())
 }

@@ -57,7 +57,7 @@ pub struct Sender {
 /// Why a request has no answer.
 struct Unanswered {
     failure: Failure,
-    /// The receiver has not seen the request, as far as one can tell.
+    /// The receiver says that it did nothing with the request.
     unseen: bool,
 }
 
@@ -115,7 +115,7 @@ impl Sender {
         // Connections that are kept never outnumber this; what comes beyond closes its own.
         let client = if self.open.count() < self.most_open { &self.keeping } else { &self.single };
         let answered = match ask(client, request()).await {
-            // A receiver may close a kept connection at any moment: that it did so in the moment of our request is not its answer.
+            // Only where it cannot have done anything with the request: whatever else ends a connection is an outcome.
             Err(unanswered) if unanswered.unseen => ask(&self.single, request()).await,
             answered => answered,
         };
@@ -139,10 +139,7 @@ async fn ask(client: &HttpClient, mut request: Request<Full<Bytes>>) -> Result<(
     };
     match answered {
         Ok(response) => Ok((response, using)),
-        Err(error) => {
-            let stale = using.as_ref().is_some_and(Use::was_stale);
-            Err(Unanswered { failure: classify::failure(&error), unseen: stale || classify::is_untouched(&error) })
-        }
+        Err(error) => Err(Unanswered { failure: classify::failure(&error), unseen: classify::is_untouched(&error) }),
     }
 }
 

@@ -26,31 +26,18 @@ const STALLED: Duration = Duration::from_secs(2);
 pub(super) struct Book {
     /// Attempts that use it now.
     active: AtomicUsize,
-    uses: AtomicUsize,
     /// Bytes that came.
     read: AtomicU64,
-    /// `read` when nobody used it any more.
-    settled: AtomicU64,
     /// What `read` may become.
     allowed: AtomicU64,
 }
 
 /// An attempt's hold on a connection.
-pub(super) struct Use {
-    book: Arc<Book>,
-    reused: bool,
-    read_before: u64,
-}
+pub(super) struct Use(Arc<Book>);
 
 impl Book {
     fn new() -> Arc<Self> {
-        Arc::new(Self {
-            active: AtomicUsize::new(0),
-            uses: AtomicUsize::new(0),
-            read: AtomicU64::new(0),
-            settled: AtomicU64::new(0),
-            allowed: AtomicU64::new(ANSWER_BYTES),
-        })
+        Arc::new(Self { active: AtomicUsize::new(0), read: AtomicU64::new(0), allowed: AtomicU64::new(ANSWER_BYTES) })
     }
 
     /// The book of the connection that a request was given.
@@ -66,22 +53,13 @@ impl Use {
         let active = book.active.fetch_add(1, Ordering::AcqRel) as u64 + 1;
         let allowed = book.read.load(Ordering::Acquire).saturating_add(active.saturating_mul(ANSWER_BYTES));
         book.allowed.fetch_max(allowed, Ordering::AcqRel);
-        let reused = book.uses.fetch_add(1, Ordering::AcqRel) > 0;
-        let read_before = book.settled.load(Ordering::Acquire);
-        Self { book, reused, read_before }
-    }
-
-    /// Whether the connection had served other requests, and gave not one byte for this one: then the receiver had most
-    /// likely closed it before the request came.
-    pub(super) fn was_stale(&self) -> bool {
-        self.reused && self.book.read.load(Ordering::Acquire) == self.read_before
+        Self(book)
     }
 }
 
 impl Drop for Use {
     fn drop(&mut self) {
-        self.book.settled.store(self.book.read.load(Ordering::Acquire), Ordering::Release);
-        self.book.active.fetch_sub(1, Ordering::AcqRel);
+        self.0.active.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

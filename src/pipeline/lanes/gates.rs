@@ -114,8 +114,8 @@ impl Gates {
         }
     }
 
-    pub(super) fn broken(&self) -> usize {
-        self.gates.values().filter(|gate| gate.broken.is_some()).count()
+    pub(super) fn broken(&self) -> Vec<i64> {
+        self.gates.iter().filter(|(_, gate)| gate.broken.is_some()).map(|(id, _)| *id).collect()
     }
 
     /// Takes over what all processes share, and answers which endpoints are no longer left alone. What was found out here and not
@@ -143,5 +143,55 @@ impl Gates {
         }
         let before = std::mem::replace(&mut self.gates, shared);
         before.into_keys().filter(|id| !self.gates.contains_key(id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: BreakerSettings = BreakerSettings {
+        silent: 3,
+        failures: 5,
+        after: Duration::from_secs(10),
+        pause: Duration::from_secs(1),
+        max_pause: Duration::from_secs(60),
+    };
+    const BROKEN: News = News::Pause(NewPause::Broken { endpoint_id: 7, first: SETTINGS.pause, max: SETTINGS.max_pause });
+
+    fn shared(lasts: Duration) -> Pause {
+        Pause { endpoint_id: 7, why: Why::Broken, lasts, probing: false, times: 1 }
+    }
+
+    #[test]
+    fn a_broken_endpoint_is_shut_until_its_pause_is_over_and_then_lets_one_probe_through() {
+        let (mut gates, now) = (Gates::default(), Instant::now());
+        assert!(!gates.ended(7, Sign::Silent, true, SETTINGS, now));
+        assert_eq!((gates.passage(7, now), gates.broken()), (Passage::Shut(SETTINGS.pause), vec![7]));
+        assert_eq!(gates.take_news(), [BROKEN]);
+        assert_eq!(gates.to_be_probed(now).count(), 0);
+        let over = now + SETTINGS.pause;
+        assert_eq!((gates.passage(7, over), gates.to_be_probed(over).collect::<Vec<_>>()), (Passage::Open, vec![7]));
+        assert!(!gates.lets_start(7, 0, over), "only a probe");
+        gates.probe(7);
+        assert!(gates.lets_start(7, 0, over) && !gates.lets_start(7, 1, over));
+        assert!(!gates.ended(7, Sign::Failing, false, SETTINGS, over));
+        assert_eq!((gates.passage(7, over), gates.take_news()), (Passage::Shut(SETTINGS.pause), vec![BROKEN]));
+        gates.probe(7);
+        assert!(gates.ended(7, Sign::Well, false, SETTINGS, over), "it begins anew");
+        assert_eq!((gates.lets_start(7, 5, over), gates.take_news()), (true, vec![News::Recovered(7)]));
+    }
+
+    #[test]
+    fn what_others_say_replaces_what_was_known_but_for_what_was_not_told_yet() {
+        let (mut gates, now) = (Gates::default(), Instant::now());
+        let minute = Duration::from_secs(60);
+        assert_eq!(gates.follow(&[shared(minute)], now), [0_i64; 0]);
+        assert_eq!(gates.passage(7, now), Passage::Shut(minute));
+        gates.ended(8, Sign::Overloaded(Some(minute)), false, SETTINGS, now);
+        assert_eq!(gates.follow(&[], now), [7], "it is well, somebody found");
+        assert_eq!(gates.passage(8, now), Passage::Shut(minute), "nobody else knows of it");
+        gates.take_news();
+        assert_eq!(gates.follow(&[], now), [8]);
     }
 }

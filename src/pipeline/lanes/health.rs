@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use crate::config::BreakerSettings;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{FailureKind, Outcome};
 
 /// What the end of an attempt tells about its endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pipeline) enum Sign {
     Well,
-    /// It answered, and did not take the delivery.
+    /// It did not take the delivery, and said so at once: by an answer, or by refusing the connection.
     Failing,
     /// It answered 429, 502, 503 or 504, and perhaps said for how long it wants to be left alone.
     Overloaded(Option<Duration>),
-    /// No answer came: refused, reset, timed out.
+    /// No complete answer came in time.
     Silent,
     /// It ended by our own doing.
     Nothing,
@@ -28,7 +28,8 @@ impl Sign {
                 429 | 502 | 503 | 504 => Self::Overloaded(answer.retry_after.map(|asked| asked.min(most))),
                 _ => Self::Failing,
             },
-            Outcome::Failed(_) => Self::Silent,
+            Outcome::Failed(failure) if failure.kind == FailureKind::Timeout => Self::Silent,
+            Outcome::Failed(_) => Self::Failing,
         }
     }
 
@@ -49,7 +50,7 @@ pub(super) struct Health {
 impl Health {
     /// Takes note of how an attempt ended. True when the breaker opens.
     ///
-    /// Silence costs a connection and up to the whole timeout, so a few are enough. Answers cost little and may be about single
+    /// Silence costs a connection for the whole timeout, so a few are enough. Other failures cost little and may be about single
     /// deliveries, so it takes many of them, over some time.
     pub(super) fn ended(&mut self, sign: Sign, settings: BreakerSettings, now: Instant) -> bool {
         match sign {
