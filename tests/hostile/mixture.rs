@@ -8,8 +8,8 @@ use super::{http_2, receivers};
 use crate::harness::{Authority, LONG, World, eventually};
 
 /// How many events each bad receiver gets.
-const EVENTS: usize = 20;
-const WARMING: usize = 8;
+const EVENTS: usize = 10;
+const WARMING: usize = 5;
 /// How late a healthy endpoint's delivery may come, on machines that have much else to do.
 const LATE: Duration = Duration::from_secs(10);
 
