@@ -3,6 +3,7 @@
 //! All answers about errors are RFC 9457 `application/problem+json`. No handler runs longer than [`REQUEST_TIMEOUT`].
 
 mod auth;
+mod breakers;
 mod cursor;
 mod deliveries;
 mod endpoints;
@@ -29,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
-use crate::ports::{Catalog, Door, Observe, Readiness, Records, Retries};
+use crate::ports::{Catalog, Door, Observe, Pacing, Readiness, Records, Retries};
 
 pub use auth::Token;
 
@@ -52,6 +53,7 @@ pub struct Calls {
     pub catalog: Arc<dyn Catalog>,
     pub records: Arc<dyn Records>,
     pub retries: Arc<dyn Retries>,
+    pub pacing: Arc<dyn Pacing>,
     /// Without any, the API is open to all that can reach it.
     pub tokens: Vec<Token>,
     pub max_event_bytes: usize,
@@ -94,8 +96,12 @@ fn router_within(api: Api, timeout: Duration) -> Router {
 fn webhooks(calls: &Calls) -> Router {
     let door =
         events::EventDoor { door: Arc::clone(&calls.door), max_event_bytes: calls.max_event_bytes, new_event_id: calls.new_event_id };
-    let registry =
-        endpoints::Registry { catalog: Arc::clone(&calls.catalog), records: Arc::clone(&calls.records), defaults: calls.defaults };
+    let registry = endpoints::Registry {
+        catalog: Arc::clone(&calls.catalog),
+        records: Arc::clone(&calls.records),
+        breakers: breakers::Breakers::new(Arc::clone(&calls.pacing)),
+        defaults: calls.defaults,
+    };
     Router::new()
         .merge(events::routes(door))
         .merge(endpoints::routes(registry))

@@ -109,6 +109,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         catalog: catalog.clone(),
         records: backends.records.clone(),
         retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
+        pacing: backends.queue.clone(),
         tokens: tokens(settings),
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,

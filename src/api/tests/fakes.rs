@@ -1,5 +1,6 @@
 //! The ports in memory.
 
+mod pacing;
 mod retries;
 
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ use crate::ports::{
     Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Forgotten, Known, Observe, PartHealth, Readiness, Records,
 };
 
+pub(super) use pacing::FakePacing;
 pub(super) use retries::{Asked, FakeRetries};
 
 pub(super) fn away() -> BackendError {
