@@ -42,20 +42,20 @@ struct Broken {
 /// Whether deliveries of an endpoint are held back, and until when.
 #[derive(Serialize, Clone)]
 pub(super) struct BreakerJson {
-    state: State,
+    pub(super) state: State,
     /// The end of the pause of one that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
+    pub(super) until: Option<String>,
     /// How many pauses there were since it was well.
-    pauses: u32,
+    pub(super) pauses: u32,
     /// The receiver asked to be left alone until then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    slowed_until: Option<String>,
+    pub(super) slowed_until: Option<String>,
 }
 
 #[derive(Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-enum State {
+pub(super) enum State {
     Closed,
     /// Nothing is sent.
     Open,

@@ -1,6 +1,7 @@
 //! The shapes of answers. Times are RFC 3339 in UTC with microseconds, durations are seconds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -15,6 +16,10 @@ use crate::model::endpoint::{Endpoint, RateLimit};
 pub(super) struct List<T> {
     pub(super) items: Vec<T>,
     pub(super) next_cursor: Option<String>,
+}
+
+pub(super) fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
 }
 
 pub(super) fn time(at: Timestamp) -> String {

@@ -1,5 +1,6 @@
 //! The ports in memory.
 
+mod checks;
 mod pacing;
 mod retries;
 
@@ -19,6 +20,7 @@ use crate::ports::{
     Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Forgotten, Known, Observe, PartHealth, Readiness, Records,
 };
 
+pub(super) use checks::FakeChecks;
 pub(super) use pacing::FakePacing;
 pub(super) use retries::{Asked, FakeRetries};
 
