@@ -9,6 +9,7 @@ mod gauges;
 mod intake;
 mod lanes;
 mod leases;
+mod limits;
 mod matching;
 mod outbox;
 mod pacing;

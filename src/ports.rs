@@ -23,7 +23,7 @@ pub use catalog::{Catalog, CatalogError, Changes};
 pub use checks::Checks;
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
-pub use pacing::{Ask, NewPause, Pacing, Pause, Pauses, Why};
+pub use pacing::{Ask, Given, NewPause, Pacing, Pause, Pauses, Why};
 pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
@@ -64,6 +64,8 @@ pub trait Observe: Send + Sync {
     /// So many endpoints are left alone because they are broken.
     fn endpoints_broken(&self, count: u64);
     fn in_flight(&self, count: u64);
+    /// So many deliveries went back onto the schedule, to wait for their endpoint's rate limit.
+    fn rate_limited(&self, deliveries: u64);
     /// A commit of so many rows was made.
     fn committed(&self, rows: u64, took: Duration);
     /// A worker that is gone left this many claims, and they were taken over.

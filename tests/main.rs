@@ -28,6 +28,7 @@ mod metrics;
 mod operational;
 mod outbox;
 mod poison;
+mod rate_limit;
 mod redis_keys;
 mod request;
 mod retention;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Away, Lanes, Sign, Start, Turns};
+use super::limits::Limits;
 use super::retry::{self, Verdict};
 use super::{panics, patience};
 use crate::config::RetrySettings;
@@ -25,6 +26,8 @@ use crate::sender::{Sender, Target};
 const PARKED: Duration = Duration::from_secs(2);
 
 pub(super) struct Sending {
+    /// Where flights of endpoints with a rate limit wait before they go into their lanes.
+    pub(super) limits: Limits,
     pub(super) lanes: Lanes,
     pub(super) sender: Sender,
     pub(super) catalog: Arc<LiveCatalog>,
@@ -38,7 +41,17 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Takes flights in and starts those whose turn it is.
-    pub(super) async fn offer(self: &Arc<Self>, flights: Vec<Flight>) {
+    pub(super) async fn offer(self: &Arc<Self>, mut flights: Vec<Flight>) {
+        let limited = |flight: &mut Flight| flight.endpoint.spec.rate_limit.is_some();
+        if flights.iter_mut().any(limited) {
+            let limited = flights.extract_if(.., limited).collect();
+            self.wait_for_slots(limited).await;
+        }
+        self.go(flights).await;
+    }
+
+    /// Lets flights into their lanes that have their slot, or need none.
+    pub(super) async fn go(self: &Arc<Self>, flights: Vec<Flight>) {
         let turns = self.lanes.offer(flights);
         self.take(turns).await;
     }
@@ -46,6 +59,12 @@ impl Sending {
     async fn take(self: &Arc<Self>, turns: Turns) {
         self.start(turns.starts);
         self.park(turns.away).await;
+        self.wait_for_slots(turns.late).await;
+    }
+
+    async fn wait_for_slots(&self, flights: Vec<Flight>) {
+        let refused = self.limits.add(flights);
+        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
     }
 
     pub(super) fn start(self: &Arc<Self>, starts: Vec<Start>) {
@@ -96,9 +115,10 @@ impl Sending {
         (Landing::Attempted { attempt, verdict }, sign)
     }
 
-    /// Takes out what waits for its turn in the endpoint's lane, and answers which deliveries these are.
+    /// Takes out what waits for its turn in the endpoint's lane, or for a slot, and answers which deliveries these are.
     pub(super) async fn stop(&self, endpoint_id: i64, reason: &str) -> Vec<DeliveryId> {
-        let flights = self.lanes.take(endpoint_id);
+        let mut flights = self.limits.take(endpoint_id);
+        flights.extend(self.lanes.take(endpoint_id));
         let ids = flights.iter().map(|flight| flight.id).collect();
         for flight in flights {
             self.report(Report::Landed { flight, landing: Landing::Stopped { last: None, reason: reason.to_owned() } }).await;
@@ -107,7 +127,7 @@ impl Sending {
     }
 
     /// Puts flights back onto the schedule, after as long as they wait, and spread over as long again: so they do not come back all at once.
-    async fn park(&self, away: Vec<Away>) {
+    pub(super) async fn park(&self, away: Vec<Away>) {
         let now = clock::now();
         for (flight, wait) in away {
             // With nothing to wait for, it is for others to take up at once.
@@ -134,7 +154,8 @@ impl Sending {
 
     /// Lets nothing more start, and gives back all that waits.
     pub(super) async fn close(&self) {
-        let waiting = self.lanes.close();
+        let mut waiting = self.limits.close();
+        waiting.extend(self.lanes.close());
         self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
     }
 

@@ -13,6 +13,7 @@ use super::catalog::LiveCatalog;
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::leases::Leases;
+use super::limits::Limits;
 use super::outbox;
 use super::record::Recorder;
 use super::retention::Retention;
@@ -96,6 +97,7 @@ impl Worker {
         writers.spawn(watched(recorder.run(reported, abort_writers.clone()), &failed));
 
         let sending = Arc::new(Sending {
+            limits: Limits::new(parts.worker.in_flight * 2),
             lanes: Lanes::new(parts.worker, parts.breaker),
             sender: parts.sender,
             catalog: Arc::clone(&parts.catalog),
@@ -189,6 +191,9 @@ fn spawn_intakes(
     }
     tasks.spawn(watched(stopping::run(own()), failed));
     tasks.spawn(watched(pacing::run(own(), stop()), failed));
+    let sending = || Arc::clone(&intake.sending);
+    tasks.spawn(watched(sending().ask_for_slots(Arc::clone(&intake.queue), stop()), failed));
+    tasks.spawn(watched(sending().release_slots(stop()), failed));
     tasks.spawn(watched(sweep::take_over(own(), sweep_interval, stop()), failed));
     tasks.spawn(watched(sweep::look(own(), sweep_interval, stop()), failed));
     tasks.spawn(watched(sweep::restore(own(), stop()), failed));

@@ -235,6 +235,7 @@ impl Observe for FakeObserve {
     fn depth(&self, _: Depth) {}
     fn endpoints_active(&self, _: u64) {}
     fn endpoints_broken(&self, _: u64) {}
+    fn rate_limited(&self, _: u64) {}
     fn in_flight(&self, _: u64) {}
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}

@@ -83,11 +83,23 @@ impl Lane {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
-    /// Takes out the flight whose turn it is.
-    pub(super) fn start(&mut self, now: Instant) -> Option<Flight> {
-        let (_, flight) = self.waiting.pop_front()?;
-        self.running.push_back(now);
-        Some(flight)
+    /// Whether the one whose turn is next has a slot of a rate limit, which does not wait.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.waiting.front().is_some_and(|(_, flight)| flight.slot.is_some())
+    }
+
+    /// Takes out the flight whose turn it is, and before it those that need a new slot: theirs is over, or they have none and the endpoint was
+    /// given a rate limit meanwhile.
+    pub(super) fn start(&mut self, now: Instant, late: &mut Vec<Flight>) -> Option<Flight> {
+        let limited = self.endpoint.spec.rate_limit.is_some();
+        while let Some((_, flight)) = self.waiting.pop_front() {
+            if flight.slot.map_or(!limited, |slot| now <= slot.latest) {
+                self.running.push_back(now);
+                return Some(flight);
+            }
+            late.push(flight);
+        }
+        None
     }
 
     /// Ends a request that was started then. True when the breaker opens.
