@@ -17,6 +17,7 @@ mod put_back;
 mod record;
 mod retention;
 mod retry;
+mod returns;
 mod sending;
 mod settle;
 mod stopping;
