@@ -19,6 +19,7 @@ mod put_back;
 mod record;
 mod retention;
 mod retry;
+mod returns;
 mod sending;
 mod settle;
 mod stopping;

@@ -23,6 +23,7 @@ mod harness;
 mod harness_selftest;
 mod hostile;
 mod house;
+mod lanes;
 mod matching;
 mod metrics;
 mod operational;

@@ -4,6 +4,8 @@
 mod gates;
 mod health;
 mod lane;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,8 +169,8 @@ impl Lanes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes flights in, and answers those whose turn it is now, and those that are sent away: their endpoint is left alone, or does
-    /// not move, or that need a new slot. After [`Lanes::close`] all of them are sent away.
+    /// Takes flights in, and answers those whose turn it is now, and those that are sent away: their endpoint is left alone, does
+    /// not move, or takes little and has enough waiting, or they need a new slot. After [`Lanes::close`] all of them are sent away.
     pub(super) fn offer(&self, flights: Vec<Flight>) -> Turns {
         let mut state = self.state();
         let mut turns = Turns::default();
@@ -185,7 +187,8 @@ impl Lanes {
             }
             let lane = state.lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit));
             lane.follow(&flight.endpoint, self.lane_limit);
-            if let Some(wait) = state.stuck_for(id, now) {
+            let full = lane.turns_away();
+            if let Some(wait) = full.or_else(|| state.stuck_for(id, now)) {
                 turns.away.push((flight, wait));
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Sends what has its turn: a task per running request, which takes the next flight when it is done.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -13,17 +13,15 @@ use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Away, Lanes, Sign, Start, Turns};
 use super::limits::Limits;
+use super::panics;
 use super::retry::{self, Verdict};
-use super::{panics, patience};
+use super::returns::Returns;
 use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock;
 use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
-
-/// Flights that did not get their turn come back over at least so long.
-const PARKED: Duration = Duration::from_secs(2);
 
 pub(super) struct Sending {
     /// Where flights of endpoints with a rate limit wait before they go into their lanes.
@@ -32,6 +30,7 @@ pub(super) struct Sending {
     pub(super) sender: Sender,
     pub(super) catalog: Arc<LiveCatalog>,
     pub(super) retry: RetrySettings,
+    pub(super) returns: Mutex<Returns>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
     pub(super) tasks: TaskTracker,
@@ -126,14 +125,12 @@ impl Sending {
         ids
     }
 
-    /// Puts flights back onto the schedule, after as long as they wait, and spread over as long again: so they do not come back all at once.
+    /// Puts flights back onto the schedule, for at least as long as they wait, one after the other.
     pub(super) async fn park(&self, away: Vec<Away>) {
-        let now = clock::now();
+        let (now, at) = (clock::now(), Instant::now());
         for (flight, wait) in away {
-            // With nothing to wait for, it is for others to take up at once.
-            let spread = if wait.is_zero() { wait } else { wait.max(PARKED) };
-            let until = clock::after(now, wait + patience::jittered(spread / 2, 1.0));
-            self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
+            let wait = self.returns.lock().unwrap_or_else(PoisonError::into_inner).next(flight.endpoint.id, wait, at);
+            self.report(Report::Landed { flight, landing: Landing::Parked { until: clock::after(now, wait) } }).await;
         }
     }
 

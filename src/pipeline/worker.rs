@@ -1,6 +1,6 @@
 //! Puts the road together, runs it, and drains it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -102,6 +102,7 @@ impl Worker {
             sender: parts.sender,
             catalog: Arc::clone(&parts.catalog),
             retry: parts.retry,
+            returns: Mutex::default(),
             reports,
             observe: Arc::clone(&parts.observe),
             tasks: requests.clone(),

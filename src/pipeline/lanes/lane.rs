@@ -15,6 +15,9 @@ const STUCK: Duration = Duration::from_secs(1);
 /// How many turns of its lane, or seconds, a flight is sent away for at most.
 const MOST_TURNS: u32 = 300;
 
+/// So many turns of a lane that is slowed down wait in it.
+const TURNS_KEPT: usize = 8;
+
 pub(super) struct Lane {
     endpoint: Arc<Endpoint>,
     pub(super) target: Arc<Target>,
@@ -123,6 +126,14 @@ impl Lane {
     /// Begins anew, one request at a time, after a pause.
     pub(super) fn begin_slowly(&mut self) {
         self.allowed = 1;
+    }
+
+    /// For how long a flight that comes now is sent away: its endpoint takes less than it might, and enough for it waits here. What waits is held
+    /// in memory that the others need.
+    pub(super) fn turns_away(&self) -> Option<Duration> {
+        let place = self.waiting.len();
+        let has_enough = self.allowed < self.cap && place >= self.allowed * TURNS_KEPT;
+        has_enough.then(|| until_turn(place, self.allowed, self.pace, STUCK))
     }
 
     /// Looks how it moves; `since` is how long ago that was done last.
