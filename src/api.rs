@@ -3,6 +3,7 @@
 //! All answers about errors are RFC 9457 `application/problem+json`. No handler runs longer than [`REQUEST_TIMEOUT`].
 
 mod auth;
+mod calls;
 mod cursor;
 mod deliveries;
 mod endpoints;
@@ -29,9 +30,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
+use crate::model::token::Token;
 use crate::ports::{Catalog, Door, Observe, Readiness, Records, Retries};
 
-pub use auth::Token;
+pub use calls::{CALLS, Call, Needs};
 
 use problem::ApiError;
 

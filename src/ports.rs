@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::Attempt;
 
-pub use catalog::{Catalog, CatalogError, Changes};
+pub use catalog::{Catalog, CatalogError, Changes, Encrypted};
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
 pub use pacing::{Ask, NewPause, Pacing, Pause, Pauses, Why};
