@@ -3,7 +3,9 @@
 //! All answers about errors are RFC 9457 `application/problem+json`. No handler runs longer than [`REQUEST_TIMEOUT`].
 
 mod auth;
+mod breakers;
 mod calls;
+mod checks;
 mod cursor;
 mod deliveries;
 mod endpoints;
@@ -31,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::token::Token;
-use crate::ports::{Catalog, Door, Observe, Readiness, Records, Retries};
+use crate::ports::{Catalog, Checks, Door, Observe, Pacing, Readiness, Records, Retries};
 
 pub use calls::{CALLS, Call, Needs};
 
@@ -54,6 +56,8 @@ pub struct Calls {
     pub catalog: Arc<dyn Catalog>,
     pub records: Arc<dyn Records>,
     pub retries: Arc<dyn Retries>,
+    pub pacing: Arc<dyn Pacing>,
+    pub checks: Arc<dyn Checks>,
     /// Without any, the API is open to all that can reach it.
     pub tokens: Vec<Token>,
     pub max_event_bytes: usize,
@@ -96,12 +100,26 @@ fn router_within(api: Api, timeout: Duration) -> Router {
 fn webhooks(calls: &Calls) -> Router {
     let door =
         events::EventDoor { door: Arc::clone(&calls.door), max_event_bytes: calls.max_event_bytes, new_event_id: calls.new_event_id };
-    let registry =
-        endpoints::Registry { catalog: Arc::clone(&calls.catalog), records: Arc::clone(&calls.records), defaults: calls.defaults };
+    let breakers = breakers::Breakers::new(Arc::clone(&calls.pacing));
+    let desk = checks::Desk {
+        catalog: Arc::clone(&calls.catalog),
+        records: Arc::clone(&calls.records),
+        checks: Arc::clone(&calls.checks),
+        breakers: breakers.clone(),
+        max_event_bytes: calls.max_event_bytes,
+        new_event_id: calls.new_event_id,
+    };
+    let registry = endpoints::Registry {
+        catalog: Arc::clone(&calls.catalog),
+        records: Arc::clone(&calls.records),
+        breakers,
+        defaults: calls.defaults,
+    };
     Router::new()
         .merge(events::routes(door))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
+        .merge(checks::routes(desk))
         .merge(retries::routes(Arc::clone(&calls.retries)))
         .merge(stats::routes(Arc::clone(&calls.records)))
 }

@@ -19,7 +19,7 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, PutBack, Worker, persist, watch_depth};
+use crate::pipeline::{Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Worker, persist, watch_depth};
 use crate::ports::{Catalog, Observe, Outbox, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
@@ -142,7 +142,8 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     let address = listener.local_addr()?;
     let observe: Arc<dyn Observe> = Arc::new(Metrics::new());
     let guard = Guard::new(settings.guard.clone());
-    let catalog = LiveCatalog::new(backends.catalog.clone(), guard.clone(), observe.clone());
+    let sender = Sender::new(guard.clone(), &settings.connections)?;
+    let catalog = LiveCatalog::new(backends.catalog.clone(), guard, observe.clone());
     let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone()));
     let (stop, loops) = (CancellationToken::new(), TaskTracker::new());
 
@@ -155,6 +156,8 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         records: backends.records.clone(),
         retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
         tokens: settings.http.tokens.clone(),
+        pacing: backends.queue.clone(),
+        checks: Arc::new(Checker { sender: sender.clone() }),
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,
         defaults: settings.endpoints,
@@ -174,7 +177,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
         loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
-        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, guard, &observe)).transpose()?;
+        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe));
         ready.started();
         tracing::info!("ready");
         if let Some(out) = demo_out {
@@ -221,18 +224,12 @@ async fn listen(settings: &Settings) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(cannot)
 }
 
-fn worker(
-    settings: &Settings,
-    backends: &Backends,
-    catalog: &Arc<LiveCatalog>,
-    guard: Guard,
-    observe: &Arc<dyn Observe>,
-) -> Result<Worker> {
-    Ok(Worker::start(Parts {
+fn worker(settings: &Settings, backends: &Backends, catalog: &Arc<LiveCatalog>, sender: Sender, observe: &Arc<dyn Observe>) -> Worker {
+    Worker::start(Parts {
         queue: backends.queue.clone(),
         records: backends.records.clone(),
         catalog: catalog.clone(),
-        sender: Sender::new(guard, &settings.connections)?,
+        sender,
         observe: observe.clone(),
         worker: settings.worker,
         breaker: settings.breaker,
@@ -243,7 +240,7 @@ fn worker(
         retention: settings.retention,
         disable_after: settings.disable_after,
         outbox: backends.prepare.outbox(),
-    }))
+    })
 }
 
 /// Waits until the tables are there and the endpoints are known.

@@ -1,5 +1,6 @@
 //! The command line's client calls: everything here goes over the API.
 
+mod checks;
 mod client;
 mod deliveries;
 mod endpoints;

@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod page;
 pub mod pattern;
 pub mod problem;
+pub mod reach;
 pub mod rotation;
 pub mod secret;
 pub mod token;

@@ -3,6 +3,7 @@
 mod accept;
 mod budget;
 mod catalog;
+mod checks;
 mod flight;
 mod gauges;
 mod intake;
@@ -25,6 +26,7 @@ mod worker;
 
 pub use accept::GroupedDoor;
 pub use catalog::LiveCatalog;
+pub use checks::Checker;
 pub use gauges::watch_depth;
 pub use patience::persist;
 pub use put_back::PutBack;

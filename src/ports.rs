@@ -5,6 +5,7 @@
 //! from many tasks and processes at once, and either does all of what it says or nothing of it.
 
 mod catalog;
+mod checks;
 mod doors;
 mod owners;
 mod pacing;
@@ -19,6 +20,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::outcome::Attempt;
 
 pub use catalog::{Catalog, CatalogError, Changes, Encrypted};
+pub use checks::Checks;
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
 pub use pacing::{Ask, NewPause, Pacing, Pause, Pauses, Why};

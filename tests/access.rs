@@ -99,6 +99,8 @@ const ROWS: &[Row] = &[
     row("GET", "/api/webhooks/deliveries/{id}", 200, Foreign::NotThere, no_body),
     row("POST", "/api/webhooks/deliveries/{id}/retry", 202, Foreign::NotThere, no_body),
     list("/api/webhooks/stats"),
+    row("POST", "/api/webhooks/{endpoint_id}/test", 200, Foreign::NotThere, no_body),
+    row("GET", "/api/webhooks/{endpoint_id}/diagnose", 200, Foreign::NotThere, no_body),
 ];
 
 /// What a tenant has: an endpoint, and a delivery to it that failed.
@@ -151,7 +153,7 @@ impl Guarded {
 
     async fn make(&self, row: &Row, things: &Things, token: Option<&str>) -> Seen {
         let id = if row.path.contains("/deliveries/") { &things.delivery } else { &things.endpoint };
-        let mut url = format!("{}{}", self.process.url(), row.path.replace("{id}", id));
+        let mut url = format!("{}{}", self.process.url(), row.path.replace("{id}", id).replace("{endpoint_id}", id));
         if row.query {
             url = format!("{url}?tenant={}", things.tenant);
         }

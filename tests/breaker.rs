@@ -21,6 +21,16 @@ async fn becomes_broken(world: &World, broken: f64) {
     eventually(LONG, async || (world.api.metric(BROKEN).await == Some(broken)).then_some(())).await;
 }
 
+/// What the API says, once it is one of these.
+async fn breaker_is(world: &World, endpoint: i64, states: &[&str]) {
+    let path = format!("/api/webhooks/endpoints/{endpoint}");
+    eventually(LONG, async || {
+        let breaker = world.api.get(&path).await.expect(200)["breaker"].clone();
+        states.iter().any(|state| breaker["state"] == *state).then_some(())
+    })
+    .await;
+}
+
 async fn all_delivered(world: &World, count: usize) -> Vec<Value> {
     let delivered = world.api.wait_for_deliveries("delivered", count).await;
     assert_eq!(delivered.len(), count);
@@ -31,9 +41,11 @@ both_modes! {
     async fn a_broken_endpoint_is_left_alone_and_its_deliveries_use_no_attempts(setup: Setup) {
         let world = quick(setup).await;
         let broken = world.receiver.hanging("/");
-        world.register("/", &json!({"timeout": 0.3, "max_retries": 2, "retry_delay": 0.2})).await;
+        let endpoint = world.register("/", &json!({"timeout": 0.3, "max_retries": 2, "retry_delay": 0.2})).await;
+        breaker_is(&world, endpoint, &["closed"]).await;
         world.enqueue(Door::Http, &events(0, 5)).await;
         becomes_broken(&world, 1.0).await;
+        breaker_is(&world, endpoint, &["open", "half_open"]).await;
         world.enqueue(Door::Http, &events(5, 200)).await;
         // Every one of them had its chance to be sent, and only probes were.
         let before = world.receiver.count();
@@ -42,6 +54,7 @@ both_modes! {
         assert!(probes < 30, "{probes}");
         broken.mend();
         becomes_broken(&world, 0.0).await;
+        breaker_is(&world, endpoint, &["closed"]).await;
         eventually(LONG, async || (world.rows("webhook_deliveries WHERE status = 'delivered'").await >= 200).then_some(())).await;
         world.settled().await;
         let late = world.rows("webhook_deliveries WHERE attempt_count > 1 AND event_id NOT IN ('e0', 'e1', 'e2', 'e3', 'e4')").await;

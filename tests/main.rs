@@ -9,6 +9,7 @@ mod attempts;
 mod breaker;
 mod bytes_of_data;
 mod chaos;
+mod checks;
 mod command_line;
 mod conformance;
 mod crash;

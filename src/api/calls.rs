@@ -61,6 +61,8 @@ pub const CALLS: &[Call] = &[
     call("GET", "/api/webhooks/deliveries/{id}", Needs::Read),
     call("POST", "/api/webhooks/deliveries/{id}/retry", Needs::Admin),
     call("GET", "/api/webhooks/stats", Needs::Read),
+    call("POST", "/api/webhooks/{endpoint_id}/test", Needs::Admin),
+    call("GET", "/api/webhooks/{endpoint_id}/diagnose", Needs::Read),
 ];
 
 /// What the table says of a request to `path`, as the router has it.

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::auth::Access;
+use super::breakers::Breakers;
 use super::cursor;
 use super::extract::{JsonBody, segment};
 use super::params::Params;
@@ -24,6 +25,7 @@ use crate::ports::{Catalog, Records};
 pub(super) struct Registry {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) records: Arc<dyn Records>,
+    pub(super) breakers: Breakers,
     pub(super) defaults: EndpointDefaults,
 }
 
@@ -44,7 +46,9 @@ async fn list(State(registry): State<Registry>, access: Access, uri: Uri) -> Res
     let page = registry.catalog.list(tenant.as_deref(), after, limit).await?;
     let ids: Vec<_> = page.items.iter().map(|endpoint| endpoint.id).collect();
     let totals = if ids.is_empty() { Vec::new() } else { registry.records.endpoint_totals(stats::since(24), &ids).await? };
-    let items = page.items.into_iter().zip(totals).map(|(endpoint, totals)| ListedEndpoint::new(endpoint, totals)).collect();
+    let breakers = registry.breakers.of(&ids).await;
+    let items = page.items.into_iter().zip(totals).zip(breakers);
+    let items = items.map(|((endpoint, totals), breaker)| ListedEndpoint::new(endpoint, totals, breaker)).collect();
     Ok(Json(List { items, next_cursor: page.next.map(|id| cursor::encode("endpoints", id)) }))
 }
 
@@ -53,12 +57,13 @@ async fn create(State(registry): State<Registry>, access: Access, body: JsonBody
     draft.tenant = access.narrow(draft.tenant).map_err(|message| ApiError::Invalid(vec![Problem::new("tenant", message)]))?;
     let new = draft.into_new(registry.defaults).map_err(ApiError::Invalid)?;
     let endpoint = registry.catalog.create(new).await?;
+    let breaker = registry.breakers.one(endpoint.id).await;
     let headers = [(header::LOCATION, format!("/api/webhooks/endpoints/{}", endpoint.id)), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, Json(CreatedEndpoint::from(endpoint))).into_response())
+    Ok((StatusCode::CREATED, headers, Json(CreatedEndpoint::new(endpoint, breaker))).into_response())
 }
 
 async fn one(State(registry): State<Registry>, access: Access, Path(id): Path<String>) -> Result<Json<EndpointJson>, ApiError> {
-    Ok(Json(find(&registry, &access, &id).await?.into()))
+    shown(&registry, find(&registry, &access, &id).await?).await
 }
 
 async fn change(
@@ -70,7 +75,12 @@ async fn change(
     let draft: EndpointDraft = body.read()?;
     let endpoint = find(&registry, &access, &id).await?;
     let spec = draft.change(endpoint.spec).map_err(ApiError::Invalid)?;
-    Ok(Json(registry.catalog.update(endpoint.id, access.tenant(), spec).await?.into()))
+    shown(&registry, registry.catalog.update(endpoint.id, access.tenant(), spec).await?).await
+}
+
+async fn shown(registry: &Registry, endpoint: Endpoint) -> Result<Json<EndpointJson>, ApiError> {
+    let breaker = registry.breakers.one(endpoint.id).await;
+    Ok(Json(EndpointJson::new(endpoint, breaker)))
 }
 
 async fn remove(State(registry): State<Registry>, access: Access, Path(id): Path<String>) -> Result<StatusCode, ApiError> {

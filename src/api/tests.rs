@@ -1,5 +1,7 @@
 //! Every call with right and with wrong input, against ports in memory.
 
+mod breakers;
+mod checks;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -10,6 +12,7 @@ mod retries;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use serde_json::Value;
@@ -19,7 +22,7 @@ use tower::ServiceExt as _;
 use super::{Api, Calls, router};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::token::{Role, Token};
-use fakes::{FakeCatalog, FakeDoor, FakeObserve, FakeReadiness, FakeRecords, FakeRetries};
+use fakes::{FakeCatalog, FakeChecks, FakeDoor, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
 
 const ADMIN: &str = "admin-token-0123456789";
 const ACME: &str = "acme-token-0123456789";
@@ -31,6 +34,8 @@ struct World {
     catalog: Arc<FakeCatalog>,
     records: Arc<FakeRecords>,
     retries: Arc<FakeRetries>,
+    pacing: Arc<FakePacing>,
+    checks: Arc<FakeChecks>,
     readiness: Arc<FakeReadiness>,
     tokens: Vec<Token>,
 }
@@ -60,6 +65,8 @@ impl World {
                 catalog: self.catalog.clone(),
                 records: self.records.clone(),
                 retries: self.retries.clone(),
+                pacing: self.pacing.clone(),
+                checks: self.checks.clone(),
                 tokens: self.tokens.clone(),
                 max_event_bytes: 1000,
                 max_body_bytes: 100_000,
@@ -70,7 +77,11 @@ impl World {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response = router(self.api()).oneshot(request).await.expect("a router never fails");
+        self.send_to(router(self.api()), request).await
+    }
+
+    async fn send_to(&self, router: Router, request: Request<Body>) -> Answer {
+        let response = router.oneshot(request).await.expect("a router never fails");
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).expect("UTF-8") }

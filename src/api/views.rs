@@ -1,10 +1,12 @@
 //! The shapes of answers. Times are RFC 3339 in UTC with microseconds, durations are seconds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde::Serialize;
 
+use super::breakers::BreakerJson;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryId, DeliveryView, Status, Totals};
 use crate::model::endpoint::{Endpoint, RateLimit};
@@ -16,7 +18,11 @@ pub(super) struct List<T> {
     pub(super) next_cursor: Option<String>,
 }
 
-fn time(at: Timestamp) -> String {
+pub(super) fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+pub(super) fn time(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
@@ -38,12 +44,14 @@ pub(super) struct EndpointJson {
     is_active: bool,
     disabled_reason: Option<String>,
     failing_since: Option<String>,
+    /// `None` while the queue, where workers share it, is away.
+    breaker: Option<BreakerJson>,
     created_at: String,
     updated_at: String,
 }
 
-impl From<Endpoint> for EndpointJson {
-    fn from(endpoint: Endpoint) -> Self {
+impl EndpointJson {
+    pub(super) fn new(endpoint: Endpoint, breaker: Option<BreakerJson>) -> Self {
         let spec = endpoint.spec;
         Self {
             id: endpoint.id,
@@ -61,6 +69,7 @@ impl From<Endpoint> for EndpointJson {
             is_active: spec.is_active,
             disabled_reason: endpoint.disabled_reason,
             failing_since: endpoint.failing_since.map(time),
+            breaker,
             created_at: time(endpoint.created_at),
             updated_at: time(endpoint.updated_at),
         }
@@ -75,10 +84,10 @@ pub(super) struct CreatedEndpoint {
     secret: String,
 }
 
-impl From<Endpoint> for CreatedEndpoint {
-    fn from(endpoint: Endpoint) -> Self {
+impl CreatedEndpoint {
+    pub(super) fn new(endpoint: Endpoint, breaker: Option<BreakerJson>) -> Self {
         let secret = endpoint.secret.reveal().to_owned();
-        Self { endpoint: endpoint.into(), secret }
+        Self { endpoint: EndpointJson::new(endpoint, breaker), secret }
     }
 }
 
@@ -113,9 +122,9 @@ pub(super) struct ListedEndpoint {
 }
 
 impl ListedEndpoint {
-    pub(super) fn new(endpoint: Endpoint, totals: Totals) -> Self {
+    pub(super) fn new(endpoint: Endpoint, totals: Totals, breaker: Option<BreakerJson>) -> Self {
         Self {
-            endpoint: endpoint.into(),
+            endpoint: EndpointJson::new(endpoint, breaker),
             total_deliveries_24h: totals.total,
             successful_deliveries_24h: totals.delivered,
             success_rate_24h: totals.success_rate(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{Call, Client};
 use super::output::{self, Columns, shown};
-use super::{CliError, Connection, Streams, input};
+use super::{CliError, Connection, Streams, checks, input};
 
 #[derive(Debug, Subcommand)]
 pub enum EndpointsCommand {
@@ -68,6 +68,15 @@ pub enum EndpointsCommand {
         #[arg(long)]
         secret: Option<String>,
     },
+    /// Send a signed test event now, and show what the receiver did
+    Test {
+        id: i64,
+        /// The event as JSON, `@file` or `-` for standard input, instead of one that is made
+        #[arg(long, value_name = "JSON")]
+        event: Option<String>,
+    },
+    /// Look at what an engineer would look at: name, address, TLS, answers, latest deliveries, backlog
+    Diagnose { id: i64 },
     /// Put its failed deliveries back, oldest first: they are sent again now, with their next attempt numbers
     RetryFailed {
         id: i64,
@@ -224,6 +233,8 @@ pub(super) async fn run(connection: &Connection, command: EndpointsCommand, stre
             Ok(())
         }
         EndpointsCommand::RotateSecret { id, overlap, secret } => rotate_secret(&client, id, overlap, secret, connection, streams).await,
+        EndpointsCommand::Test { id, event } => checks::test(&client, id, event, connection, streams).await,
+        EndpointsCommand::Diagnose { id } => checks::diagnose(&client, id, connection, streams).await,
         EndpointsCommand::RetryFailed { id, since, until } => retry_failed(&client, id, since, until, connection, streams).await,
     }
 }

@@ -1,5 +1,7 @@
 //! Every command against a server that answers what it is told, and keeps what it was asked.
 
+mod checks;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;

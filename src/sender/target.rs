@@ -15,9 +15,12 @@ const EVENT: HeaderName = HeaderName::from_static("x-webhook-event");
 const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-webhook-timestamp");
+const TEST: HeaderName = HeaderName::from_static("x-webhook-test");
 const STANDARD_ID: HeaderName = HeaderName::from_static("webhook-id");
 const STANDARD_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+pub(super) const USER_AGENT_VALUE: &str = concat!("Posthaste/", env!("CARGO_PKG_VERSION"));
 
 /// Where and how requests to one endpoint go.
 pub struct Target {
@@ -42,7 +45,7 @@ impl Target {
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
         let url = endpoint.spec.url.clone();
         let uri = url.as_str().parse().ok();
         Self {
@@ -59,6 +62,13 @@ impl Target {
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.locked
+    }
+
+    /// Marks all of its requests as tests.
+    #[must_use]
+    pub(super) fn for_tests(mut self) -> Self {
+        self.headers.insert(TEST, HeaderValue::from_static("true"));
+        self
     }
 
     /// All headers of one attempt, made at `at`.

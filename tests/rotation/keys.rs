@@ -85,6 +85,11 @@ async fn what_waits_for_a_lost_key_is_sent_when_it_is_back(stores: Stores) {
     process.api().delivery_of("e", |delivery| of(open.id)(delivery) && delivery["status"] == "delivered").await;
     let refused = process.api().post(&format!("/api/webhooks/endpoints/{}/rotate-secret", locked.id), &json!({})).await;
     assert!(refused.status == 409 && refused.text.contains("security.master_key"), "{}", refused.text);
+    let tested = process.api().post(&format!("/api/webhooks/{}/test", locked.id), &json!({})).await;
+    assert!(tested.status == 409 && tested.text.contains("security.master_key"), "{}", tested.text);
+    let diagnosis = process.api().get(&format!("/api/webhooks/{}/diagnose", locked.id)).await.expect(200);
+    assert!(diagnosis["issues"][0].as_str().unwrap().contains("is encrypted with the key"), "{diagnosis}");
+    assert!(receiver.requests_to("/locked").iter().all(|request| request.method == "HEAD"), "nothing is signed with nothing");
     process.api().patch(&format!("/api/webhooks/endpoints/{}", locked.id), &json!({"name": "renamed"})).await.expect(200);
     let (done, said) = encrypt_beside(&stores, &mut process).await;
     assert!(!done && said.contains("1 endpoint(s) cannot be read"), "{said}");
@@ -92,7 +97,8 @@ async fn what_waits_for_a_lost_key_is_sent_when_it_is_back(stores: Stores) {
     let process = start(&stores, &format!("{OTHER},{KEY}")).await;
     let delivery = process.api().delivery_of("e", |delivery| of(locked.id)(delivery) && delivery["status"] == "delivered").await;
     assert_eq!(delivery["attempt_count"], 1);
-    crate::signing::assert_first_signed(&receiver.requests_to("/locked")[0], &locked.secret);
+    let request = receiver.requests_to("/locked").into_iter().find(|request| request.event_id() == "e").expect("it was delivered");
+    crate::signing::assert_first_signed(&request, &locked.secret);
 }
 
 /// The file is for one process alone.

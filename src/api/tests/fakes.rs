@@ -1,5 +1,7 @@
 //! The ports in memory.
 
+mod checks;
+mod pacing;
 mod retries;
 
 use std::sync::Mutex;
@@ -20,6 +22,8 @@ use crate::ports::{
     Readiness, Records,
 };
 
+pub(super) use checks::FakeChecks;
+pub(super) use pacing::FakePacing;
 pub(super) use retries::{Asked, FakeRetries};
 
 pub(super) fn away() -> BackendError {
