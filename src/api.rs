@@ -4,6 +4,7 @@
 
 mod auth;
 mod breakers;
+mod calls;
 mod checks;
 mod cursor;
 mod deliveries;
@@ -31,9 +32,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
+use crate::model::token::Token;
 use crate::ports::{Catalog, Checks, Door, Observe, Pacing, Readiness, Records, Retries};
 
-pub use auth::Token;
+pub use calls::{CALLS, Call, Needs};
 
 use problem::ApiError;
 

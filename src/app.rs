@@ -29,6 +29,9 @@ const ONE_WISH: Duration = Duration::from_millis(1);
 /// How long open requests to our own API may take when it shuts down.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
+/// Endpoints whose secrets are encrypted in one step.
+const ENCRYPTED_AT_ONCE: usize = 100;
+
 /// The backends of one mode, behind their traits.
 struct Backends {
     queue: Arc<dyn Queue>,
@@ -59,7 +62,8 @@ impl Prepare {
 /// # Errors
 /// When it cannot start, or could not finish what it had begun.
 pub async fn serve(role: Role, settings: Settings) -> Result<()> {
-    let postgres = Arc::new(Postgres::new(&settings.postgres)?);
+    warn_without_key(&settings);
+    let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security));
     let queue = Arc::new(RedisQueue::new(&settings.redis)?);
     let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
     run(role, &settings, backends, None).await
@@ -74,9 +78,10 @@ pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + S
     if let Some(scratch) = &scratch {
         settings.sqlite.path = scratch.file();
     }
-    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?);
+    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security));
     let backends = Backends { queue: file.clone(), records: file.clone(), catalog: file, prepare: Prepare::Done };
     if !with_demo {
+        warn_without_key(&settings);
         tracing::info!(file = %settings.sqlite.path.display(), "everything is kept in one file");
     }
     run(Role::All, &settings, backends, with_demo.then_some(out)).await
@@ -89,6 +94,46 @@ pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + S
 pub async fn migrate(settings: &Settings) -> Result<()> {
     Postgres::new(&settings.postgres)?.migrate().await?;
     tracing::info!("the tables are up to date");
+    Ok(())
+}
+
+fn warn_without_key(settings: &Settings) {
+    if settings.security.master_keys.is_empty() {
+        tracing::warn!("secrets are kept unencrypted, since security.master_key is not set: make a key with `openssl rand -base64 32`");
+    }
+}
+
+/// Encrypts the secrets of all endpoints with the first master key, page by page; `embedded`: those in the file. May be stopped at any
+/// time and begun again, while workers run.
+///
+/// # Errors
+/// When there is no key, when the backend is away, and when some secrets cannot be read.
+pub async fn encrypt_secrets(settings: Settings, embedded: bool) -> Result<()> {
+    anyhow::ensure!(
+        !settings.security.master_keys.is_empty(),
+        "there is nothing to encrypt with: set security.master_key (POSTHASTE__SECURITY__MASTER_KEY); make a key with `openssl rand -base64 32`"
+    );
+    let catalog: Box<dyn Catalog> = if embedded {
+        Box::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security))
+    } else {
+        let postgres = Postgres::new(&settings.postgres)?.with_keys(&settings.security);
+        postgres.migrate().await?;
+        Box::new(postgres)
+    };
+    let (mut looked_at, mut encrypted, mut unreadable, mut next) = (0, 0, 0, Some(i64::MIN));
+    while let Some(after) = next {
+        let done = catalog.encrypt_secrets(after, ENCRYPTED_AT_ONCE).await?;
+        (looked_at, encrypted, next) = (looked_at + done.looked_at, encrypted + done.encrypted, done.next);
+        for (endpoint_id, reason) in done.unreadable {
+            unreadable += 1;
+            tracing::error!(endpoint_id, reason, "an endpoint's secrets are left as they are");
+        }
+    }
+    tracing::info!(endpoints = looked_at, encrypted, "all other endpoints' secrets are encrypted with the first master key");
+    anyhow::ensure!(
+        unreadable == 0,
+        "the secrets of {unreadable} endpoint(s) cannot be read: add their keys to security.master_key, and begin again"
+    );
     Ok(())
 }
 
@@ -110,9 +155,9 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         catalog: catalog.clone(),
         records: backends.records.clone(),
         retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
+        tokens: settings.http.tokens.clone(),
         pacing: backends.queue.clone(),
         checks: Arc::new(Checker { sender: sender.clone() }),
-        tokens: tokens(settings),
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,
         defaults: settings.endpoints,
@@ -228,10 +273,6 @@ fn interruption() -> Result<impl Future<Output = ()>> {
     Ok(async move {
         let _ = seen.await;
     })
-}
-
-fn tokens(settings: &Settings) -> Vec<api::Token> {
-    settings.http.tokens.iter().map(|token| api::Token { secret: token.secret.clone(), tenant: token.tenant.clone() }).collect()
 }
 
 fn new_event_id() -> String {

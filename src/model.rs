@@ -12,5 +12,7 @@ pub mod page;
 pub mod pattern;
 pub mod problem;
 pub mod reach;
+pub mod rotation;
 pub mod secret;
+pub mod token;
 pub mod validate;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::Attempt;
 
-pub use catalog::{Catalog, CatalogError, Changes};
+pub use catalog::{Catalog, CatalogError, Changes, Encrypted};
 pub use checks::Checks;
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};

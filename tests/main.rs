@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
+mod access;
 mod answers;
 mod api;
 mod attempts;
@@ -34,6 +35,7 @@ mod redis_keys;
 mod request;
 mod retention;
 mod retries;
+mod rotation;
 mod same_event_once;
 mod settings;
 mod signing;

@@ -56,6 +56,9 @@ enum Tested {
 /// Needs no body, so that a web page could make this call where there are no tokens; what it sends is marked as a test.
 async fn test(State(desk): State<Desk>, access: Access, Path(id): Path<String>, body: OptionalJson) -> Result<Json<Tested>, ApiError> {
     let endpoint = desk.find(&access, &id).await?;
+    if let Some(reason) = &endpoint.locked {
+        return Err(ApiError::Conflict(format!("nothing can be signed: {reason}")));
+    }
     let event = match body.0 {
         Some(body) => desk.given(&endpoint, &body)?,
         None => desk.made(&endpoint),

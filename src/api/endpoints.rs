@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::auth::Access;
@@ -15,9 +15,10 @@ use super::extract::{JsonBody, segment};
 use super::params::Params;
 use super::problem::ApiError;
 use super::stats;
-use super::views::{CreatedEndpoint, EndpointJson, List, ListedEndpoint};
+use super::views::{CreatedEndpoint, EndpointJson, List, ListedEndpoint, RotatedSecret};
 use crate::model::endpoint::{Endpoint, EndpointDefaults, EndpointDraft};
 use crate::model::problem::Problem;
+use crate::model::rotation::RotationDraft;
 use crate::ports::{Catalog, Records};
 
 #[derive(Clone)]
@@ -32,6 +33,7 @@ pub(super) fn routes(registry: Registry) -> Router {
     Router::new()
         .route("/endpoints", get(list).post(create))
         .route("/endpoints/{id}", get(one).patch(change).delete(remove))
+        .route("/endpoints/{id}/rotate-secret", post(rotate))
         .with_state(registry)
 }
 
@@ -84,6 +86,13 @@ async fn shown(registry: &Registry, endpoint: Endpoint) -> Result<Json<EndpointJ
 async fn remove(State(registry): State<Registry>, access: Access, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     registry.catalog.remove(segment(&id, "endpoint")?, access.tenant()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn rotate(State(registry): State<Registry>, access: Access, Path(id): Path<String>, body: JsonBody) -> Result<Response, ApiError> {
+    let id = segment(&id, "endpoint")?;
+    let rotation = body.read::<RotationDraft>()?.into_valid().map_err(ApiError::Invalid)?;
+    let endpoint = registry.catalog.rotate_secret(id, access.tenant(), &rotation).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(RotatedSecret::from(endpoint))).into_response())
 }
 
 async fn find(registry: &Registry, access: &Access, id: &str) -> Result<Endpoint, ApiError> {

@@ -16,11 +16,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
-use super::{Api, Calls, Token, router};
+use super::{Api, Calls, router};
 use crate::model::endpoint::EndpointDefaults;
-use crate::model::secret::Secret;
+use crate::model::token::{Role, Token};
 use fakes::{FakeCatalog, FakeChecks, FakeDoor, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
 
 const ADMIN: &str = "admin-token-0123456789";
@@ -47,7 +48,11 @@ struct Answer {
 
 impl World {
     fn with_tokens() -> Self {
-        let token = |secret: &str, tenant: Option<&str>| Token { secret: Secret::new(secret.into()), tenant: tenant.map(Arc::from) };
+        let token = |token: &str, tenant: Option<&str>| Token {
+            sha256: Sha256::digest(token).into(),
+            role: Role::Admin,
+            tenant: tenant.map(Arc::from),
+        };
         Self { tokens: vec![token(ADMIN, None), token(ACME, Some("acme"))], ..Self::default() }
     }
 

@@ -91,6 +91,25 @@ impl CreatedEndpoint {
     }
 }
 
+/// The answer to a rotation: the only one that shows the new secret.
+#[derive(Serialize)]
+pub(super) struct RotatedSecret {
+    id: i64,
+    secret: String,
+    /// Until when each earlier secret signs too, newest first.
+    earlier_secrets_until: Vec<String>,
+}
+
+impl From<Endpoint> for RotatedSecret {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            id: endpoint.id,
+            secret: endpoint.secret.reveal().to_owned(),
+            earlier_secrets_until: endpoint.earlier.iter().map(|earlier| time(earlier.until)).collect(),
+        }
+    }
+}
+
 /// An item of the endpoint list, with what became of its deliveries in the last 24 hours.
 #[derive(Serialize)]
 pub(super) struct ListedEndpoint {

@@ -13,6 +13,7 @@ mod record;
 mod records;
 mod retention;
 mod schema;
+mod secrets;
 mod statement;
 mod stopping;
 mod totals;
@@ -29,7 +30,8 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8;
 use tokio::sync::Mutex;
 
-use crate::config::PostgresSettings;
+use crate::backends::vault::Vault;
+use crate::config::{PostgresSettings, SecuritySettings};
 use crate::model::clock::Timestamp;
 use crate::ports::BackendError;
 
@@ -52,6 +54,7 @@ pub struct Postgres {
     /// whose work was cut off half-way is dropped and not used again.
     recorder: Mutex<Option<AsyncPgConnection>>,
     deadline: Duration,
+    vault: Vault,
 }
 
 impl Postgres {
@@ -63,7 +66,13 @@ impl Postgres {
         let connector = Arc::new(Connector::new(settings)?);
         let pool = connector.pool(settings.connections);
         let deadline = settings.connect_timeout + settings.statement_timeout;
-        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline })
+        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline, vault: Vault::default() })
+    }
+
+    /// Secrets are encrypted with these keys from now on.
+    #[must_use]
+    pub fn with_keys(self, security: &SecuritySettings) -> Self {
+        Self { vault: Vault::new(security), ..self }
     }
 
     async fn pooled(&self) -> Result<bb8::PooledConnection<'_, AsyncPgConnection>, BackendError> {

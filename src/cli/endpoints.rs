@@ -58,6 +58,16 @@ pub enum EndpointsCommand {
     },
     /// Remove an endpoint; its deliveries stay listed
     Delete { id: i64 },
+    /// Replace its secret; the new one is shown this once, and the one before goes on to sign for a while
+    RotateSecret {
+        id: i64,
+        /// For how many seconds; 0 ends all earlier secrets now, and a day is the default
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<f64>,
+        /// The new secret, `@file` or `-` for standard input; left out, one is made
+        #[arg(long)]
+        secret: Option<String>,
+    },
     /// Send a signed test event now, and show what the receiver did
     Test {
         id: i64,
@@ -222,6 +232,7 @@ pub(super) async fn run(connection: &Connection, command: EndpointsCommand, stre
             }
             Ok(())
         }
+        EndpointsCommand::RotateSecret { id, overlap, secret } => rotate_secret(&client, id, overlap, secret, connection, streams).await,
         EndpointsCommand::Test { id, event } => checks::test(&client, id, event, connection, streams).await,
         EndpointsCommand::Diagnose { id } => checks::diagnose(&client, id, connection, streams).await,
         EndpointsCommand::RetryFailed { id, since, until } => retry_failed(&client, id, since, until, connection, streams).await,
@@ -248,4 +259,21 @@ async fn retry_failed(
     let what = if count == 1 { "1 delivery is".to_owned() } else { format!("{count} deliveries are") };
     writeln!(streams.out, "{what} put back")?;
     Ok(())
+}
+
+async fn rotate_secret(
+    client: &Client,
+    id: i64,
+    overlap: Option<f64>,
+    secret: Option<String>,
+    connection: &Connection,
+    streams: &mut Streams<'_>,
+) -> Result<(), CliError> {
+    let mut body = Map::new();
+    put(&mut body, "overlap_seconds", overlap);
+    let secret = secret.map(|given| input::text(&given, "--secret")).transpose()?;
+    put(&mut body, "secret", secret.as_deref().map(str::trim));
+    let path = ["endpoints", &id.to_string(), "rotate-secret"];
+    let answer = client.call(Call::with_body(Method::POST, &path, Value::Object(body).to_string())).await?;
+    output::object(&answer, connection, streams)
 }

@@ -10,7 +10,7 @@ use crate::config::RetentionSettings;
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Observe, Records};
+use crate::ports::{BackendError, Catalog, Observe, Records};
 
 /// Rows that are looked at in one go.
 const PAGE: usize = 1000;
@@ -19,6 +19,7 @@ const REST: u32 = 4;
 
 pub(super) struct Retention {
     pub(super) records: Arc<dyn Records>,
+    pub(super) catalog: Arc<dyn Catalog>,
     pub(super) observe: Arc<dyn Observe>,
     pub(super) settings: RetentionSettings,
 }
@@ -27,6 +28,8 @@ pub(super) struct Retention {
 enum Place {
     Deliveries(Option<DeliveryId>),
     Events(Option<(Timestamp, EventKey)>),
+    /// Secrets that were replaced.
+    Secrets,
 }
 
 impl Retention {
@@ -74,7 +77,11 @@ impl Retention {
             Place::Events(from) => {
                 let forgotten = self.records.forget_events(before, from.as_ref(), PAGE).await?;
                 self.observe.forgot(forgotten.removed, 0);
-                Ok(forgotten.next.map(|next| Place::Events(Some(next))))
+                Ok(Some(forgotten.next.map_or(Place::Secrets, |next| Place::Events(Some(next)))))
+            }
+            Place::Secrets => {
+                self.catalog.forget_secrets(clock::now()).await?;
+                Ok(None)
             }
         }
     }

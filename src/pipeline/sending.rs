@@ -23,6 +23,9 @@ use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
 
+/// How long what cannot be signed waits before it is looked at again.
+const LOCKED: Duration = Duration::from_secs(10);
+
 pub(super) struct Sending {
     /// Where flights of endpoints with a rate limit wait before they go into their lanes.
     pub(super) limits: Limits,
@@ -85,6 +88,10 @@ impl Sending {
 
     async fn attempt(&self, flight: &Flight, target: &Target) -> (Landing, Sign) {
         let number = flight.attempts_before + 1;
+        // Our own trouble: it was logged when the endpoint was read, and what is owed waits until somebody brings the key.
+        if target.is_locked() {
+            return (Landing::Parked { until: clock::after(clock::now(), patience::jittered(LOCKED, 0.3)) }, Sign::Nothing);
+        }
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(async {
             faults::panic_at("sending", &flight.event.key.id);

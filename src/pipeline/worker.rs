@@ -108,7 +108,12 @@ impl Worker {
             tasks: requests.clone(),
             abort: abort.clone(),
         });
-        let retention = Retention { records: Arc::clone(&parts.records), observe: Arc::clone(&parts.observe), settings: parts.retention };
+        let retention = Retention {
+            records: Arc::clone(&parts.records),
+            catalog: parts.catalog.clone(),
+            observe: Arc::clone(&parts.observe),
+            settings: parts.retention,
+        };
         intakes.spawn(watched(retention.run(stop.clone()), &failed));
         let intake = Arc::new(Intake {
             queue: parts.queue,

@@ -119,7 +119,7 @@ impl Sender {
             let mut request = Request::new(Full::new(event.body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri.clone();
-            *request.headers_mut() = target.headers(delivery, event, attempt, at.timestamp());
+            *request.headers_mut() = target.headers(delivery, event, attempt, at);
             request
         };
         // Connections that are kept never outnumber this; what comes beyond closes its own.

@@ -196,6 +196,8 @@ mod tests {
             tenant: new.tenant,
             spec: new.spec,
             secret,
+            earlier: Vec::new(),
+            locked: None,
             disabled_reason: None,
             failing_since: None,
             recovering: false,

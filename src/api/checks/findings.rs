@@ -55,7 +55,16 @@ fn finding(issue: impl Into<String>, recommendation: impl Into<String>) -> Findi
 impl Facts<'_> {
     /// Everything that is wrong, nearest to the cause first.
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let found = [self.inactive(), self.way(), self.some_blocked(), self.certificate(), self.head(), self.breaker(), self.slowed()];
+        let found = [
+            self.inactive(),
+            self.locked(),
+            self.way(),
+            self.some_blocked(),
+            self.certificate(),
+            self.head(),
+            self.breaker(),
+            self.slowed(),
+        ];
         found.into_iter().chain([self.failures(), self.slow(), self.backlog()]).flatten().collect()
     }
 
@@ -80,6 +89,12 @@ impl Facts<'_> {
         let id = self.endpoint.id;
         let what = "when its receiver is well, set `is_active` to true and put what failed back";
         Some(finding(reason, format!("{what}: `posthaste endpoints update {id} --active true`, `posthaste endpoints retry-failed {id}`")))
+    }
+
+    fn locked(&self) -> Option<Finding> {
+        let reason = self.endpoint.locked.as_ref()?;
+        let recommendation = "let an operator add that key to security.master_key, in every process: what is owed waits until then";
+        Some(finding(format!("nothing can be signed: {reason}"), recommendation))
     }
 
     fn way(&self) -> Option<Finding> {

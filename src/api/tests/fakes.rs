@@ -15,9 +15,11 @@ use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::{Event, EventKey};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
+use crate::model::rotation::{EarlierSecret, Rotation};
 use crate::model::secret::Secret;
 use crate::ports::{
-    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Forgotten, Known, Observe, PartHealth, Readiness, Records,
+    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Observe, PartHealth,
+    Readiness, Records,
 };
 
 pub(super) use checks::FakeChecks;
@@ -83,6 +85,8 @@ impl Catalog for FakeCatalog {
             tenant: new.tenant,
             spec: new.spec,
             secret,
+            earlier: Vec::new(),
+            locked: None,
             disabled_reason: None,
             failing_since: None,
             recovering: false,
@@ -104,6 +108,23 @@ impl Catalog for FakeCatalog {
         let at = self.position(id, tenant).ok_or(CatalogError::NotFound)?;
         self.endpoints.lock().expect("a lock").remove(at);
         Ok(())
+    }
+
+    async fn rotate_secret(&self, id: i64, tenant: Option<&str>, rotation: &Rotation) -> Result<Endpoint, CatalogError> {
+        let at = self.position(id, tenant).ok_or(CatalogError::NotFound)?;
+        let endpoint = &mut self.endpoints.lock().expect("a lock")[at];
+        let new = rotation.secret.clone().unwrap_or_else(|| Secret::new("whsec_bmV3".into()));
+        let secret = std::mem::replace(&mut endpoint.secret, new);
+        endpoint.earlier.insert(0, EarlierSecret { secret, until: clock::after(clock::now(), rotation.overlap) });
+        Ok(endpoint.clone())
+    }
+
+    async fn forget_secrets(&self, _: Timestamp) -> Result<u64, BackendError> {
+        refused()
+    }
+
+    async fn encrypt_secrets(&self, _: i64, _: usize) -> Result<Encrypted, BackendError> {
+        refused()
     }
 
     async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {

@@ -23,6 +23,7 @@ diesel::table! {
         revision -> BigInt,
         failing_since -> Nullable<BigInt>,
         recovering -> Bool,
+        previous_secrets -> Text,
     }
 }
 

@@ -16,6 +16,8 @@ fn endpoint(extra: &str) -> Endpoint {
         tenant: new.tenant,
         spec: new.spec,
         secret: Secret::new("whsec_bWFkZQ==".into()),
+        earlier: Vec::new(),
+        locked: None,
         disabled_reason: None,
         failing_since: None,
         recovering: false,
