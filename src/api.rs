@@ -5,6 +5,7 @@
 mod auth;
 mod breakers;
 mod cursor;
+mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -14,6 +15,7 @@ mod params;
 mod probes;
 mod problem;
 mod retries;
+mod runs;
 mod stats;
 mod views;
 
@@ -30,7 +32,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
-use crate::ports::{Catalog, Door, Observe, Pacing, Readiness, Records, Retries};
+use crate::ports::{Catalog, DeadLetters, Door, Observe, Pacing, Readiness, Records, Requeue, Retries};
 
 pub use auth::Token;
 
@@ -54,6 +56,8 @@ pub struct Calls {
     pub records: Arc<dyn Records>,
     pub retries: Arc<dyn Retries>,
     pub pacing: Arc<dyn Pacing>,
+    pub letters: Arc<dyn DeadLetters>,
+    pub requeue: Arc<dyn Requeue>,
     /// Without any, the API is open to all that can reach it.
     pub tokens: Vec<Token>,
     pub max_event_bytes: usize,
@@ -107,5 +111,11 @@ fn webhooks(calls: &Calls) -> Router {
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
         .merge(retries::routes(Arc::clone(&calls.retries)))
+        .merge(dead_letters::routes(dead_letters::Letters {
+            letters: Arc::clone(&calls.letters),
+            requeue: Arc::clone(&calls.requeue),
+            max_event_bytes: calls.max_event_bytes,
+        }))
+        .merge(runs::routes(calls.records.clone()))
         .merge(stats::routes(Arc::clone(&calls.records)))
 }

@@ -11,5 +11,6 @@ pub mod outcome;
 pub mod page;
 pub mod pattern;
 pub mod problem;
+pub mod run;
 pub mod secret;
 pub mod validate;

@@ -1,6 +1,7 @@
 //! Every call with right and with wrong input, against ports in memory.
 
 mod breakers;
+mod bulk;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -20,7 +21,7 @@ use tower::ServiceExt as _;
 use super::{Api, Calls, Token, router};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::secret::Secret;
-use fakes::{FakeCatalog, FakeDoor, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
+use fakes::{FakeCatalog, FakeDoor, FakeLetters, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
 
 const ADMIN: &str = "admin-token-0123456789";
 const ACME: &str = "acme-token-0123456789";
@@ -33,6 +34,7 @@ struct World {
     records: Arc<FakeRecords>,
     retries: Arc<FakeRetries>,
     pacing: Arc<FakePacing>,
+    letters: Arc<FakeLetters>,
     readiness: Arc<FakeReadiness>,
     tokens: Vec<Token>,
 }
@@ -59,6 +61,8 @@ impl World {
                 records: self.records.clone(),
                 retries: self.retries.clone(),
                 pacing: self.pacing.clone(),
+                letters: self.letters.clone(),
+                requeue: self.letters.clone(),
                 tokens: self.tokens.clone(),
                 max_event_bytes: 1000,
                 max_body_bytes: 100_000,
