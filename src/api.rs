@@ -7,6 +7,7 @@ mod breakers;
 mod calls;
 mod checks;
 mod cursor;
+mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -16,6 +17,7 @@ mod params;
 mod probes;
 mod problem;
 mod retries;
+mod runs;
 mod stats;
 mod views;
 
@@ -33,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::token::Token;
-use crate::ports::{Catalog, Checks, Door, Observe, Pacing, Readiness, Records, Retries};
+use crate::ports::{Catalog, Checks, DeadLetters, Door, Observe, Pacing, Readiness, Records, Requeue, Retries};
 
 pub use calls::{CALLS, Call, Needs};
 
@@ -58,6 +60,8 @@ pub struct Calls {
     pub retries: Arc<dyn Retries>,
     pub pacing: Arc<dyn Pacing>,
     pub checks: Arc<dyn Checks>,
+    pub letters: Arc<dyn DeadLetters>,
+    pub requeue: Arc<dyn Requeue>,
     /// Without any, the API is open to all that can reach it.
     pub tokens: Vec<Token>,
     pub max_event_bytes: usize,
@@ -121,5 +125,11 @@ fn webhooks(calls: &Calls) -> Router {
         .merge(deliveries::routes(Arc::clone(&calls.records)))
         .merge(checks::routes(desk))
         .merge(retries::routes(Arc::clone(&calls.retries)))
+        .merge(dead_letters::routes(dead_letters::Letters {
+            letters: Arc::clone(&calls.letters),
+            requeue: Arc::clone(&calls.requeue),
+            max_event_bytes: calls.max_event_bytes,
+        }))
+        .merge(runs::routes(calls.records.clone()))
         .merge(stats::routes(Arc::clone(&calls.records)))
 }

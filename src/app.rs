@@ -19,8 +19,8 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Worker, persist, watch_depth};
-use crate::ports::{Catalog, Observe, Outbox, Queue, Records};
+use crate::pipeline::{Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_depth};
+use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
 
@@ -150,6 +150,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     let (door, grouping) = GroupedDoor::new(backends.records.clone(), backends.queue.clone(), observe.clone());
     loops.spawn(grouping);
     let door = Arc::new(door);
+    let requeue = requeuing(settings, &backends, door.clone());
     let calls = role.has_api().then(|| Calls {
         door: door.clone(),
         catalog: catalog.clone(),
@@ -158,6 +159,8 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         tokens: settings.http.tokens.clone(),
         pacing: backends.queue.clone(),
         checks: Arc::new(Checker { sender: sender.clone() }),
+        letters: backends.queue.clone(),
+        requeue: Arc::new(requeue.clone()),
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,
         defaults: settings.endpoints,
@@ -177,7 +180,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
         loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
-        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe));
+        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe, requeue));
         ready.started();
         tracing::info!("ready");
         if let Some(out) = demo_out {
@@ -218,13 +221,24 @@ async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>,
     })
 }
 
+fn requeuing(settings: &Settings, backends: &Backends, door: Arc<dyn Door>) -> Requeuing {
+    Requeuing { queue: backends.queue.clone(), records: backends.records.clone(), door, max_event_bytes: settings.max_event_bytes }
+}
+
 async fn listen(settings: &Settings) -> Result<TcpListener> {
     let address = settings.http.listen;
     let cannot = || format!("cannot listen on {address}: set POSTHASTE__HTTP__LISTEN to another address");
     TcpListener::bind(address).await.with_context(cannot)
 }
 
-fn worker(settings: &Settings, backends: &Backends, catalog: &Arc<LiveCatalog>, sender: Sender, observe: &Arc<dyn Observe>) -> Worker {
+fn worker(
+    settings: &Settings,
+    backends: &Backends,
+    catalog: &Arc<LiveCatalog>,
+    sender: Sender,
+    observe: &Arc<dyn Observe>,
+    requeue: Requeuing,
+) -> Worker {
     Worker::start(Parts {
         queue: backends.queue.clone(),
         records: backends.records.clone(),
@@ -239,6 +253,7 @@ fn worker(settings: &Settings, backends: &Backends, catalog: &Arc<LiveCatalog>, 
         sweep_interval: settings.sweep_interval,
         retention: settings.retention,
         disable_after: settings.disable_after,
+        requeue,
         outbox: backends.prepare.outbox(),
     })
 }

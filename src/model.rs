@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod problem;
 pub mod reach;
 pub mod rotation;
+pub mod run;
 pub mod secret;
 pub mod token;
 pub mod validate;

@@ -6,12 +6,14 @@
 
 mod catalog;
 mod checks;
+mod dead_letters;
 mod doors;
 mod owners;
 mod pacing;
 mod queue;
 mod readiness;
 mod records;
+mod runs;
 mod stopping;
 
 use std::time::Duration;
@@ -21,12 +23,14 @@ use crate::model::outcome::Attempt;
 
 pub use catalog::{Catalog, CatalogError, Changes, Encrypted};
 pub use checks::Checks;
+pub use dead_letters::{DeadLetters, Letters, LettersAsked, Requeue, Requeued};
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
 pub use pacing::{Ask, Given, NewPause, Pacing, Pause, Pauses, Why};
 pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
+pub use runs::{Advance, Bulk, Pace, RetriedPage, Runs, Started};
 pub use stopping::{Retries, RetryError, StoppedDelivery, Stopping, Window};
 
 /// Our own trouble with a backend: it uses up no attempt, and the work goes on when it is over.

@@ -2,6 +2,7 @@
 
 mod backends;
 mod catalog;
+mod dead_letters;
 mod fixtures;
 mod outbox;
 mod pacing;
@@ -19,6 +20,7 @@ mod records_steps;
 mod records_stopping;
 mod records_totals;
 mod redis_and_postgres;
+mod runs;
 
 /// Runs each of these sentences over Redis with Postgres, and over SQLite.
 macro_rules! for_both_backends {

@@ -7,6 +7,7 @@ mod answers;
 mod api;
 mod attempts;
 mod breaker;
+mod bulk;
 mod bytes_of_data;
 mod chaos;
 mod checks;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,11 @@ use super::auth::Access;
 use super::extract::{JsonBody, segment};
 use super::params;
 use super::problem::ApiError;
+use super::runs;
 use super::views::DeliveryJson;
 use crate::model::clock::Timestamp;
 use crate::model::problem::Problem;
-use crate::ports::{Retries, Window};
+use crate::ports::{Bulk, Retries, Window};
 
 pub(super) fn routes(retries: Arc<dyn Retries>) -> Router {
     Router::new().route("/deliveries/{id}/retry", post(one)).route("/endpoints/{id}/retry-failed", post(of_endpoint)).with_state(retries)
@@ -49,7 +51,7 @@ async fn of_endpoint(
     access: Access,
     Path(id): Path<String>,
     body: JsonBody,
-) -> Result<Json<Retried>, ApiError> {
+) -> Result<Response, ApiError> {
     let id = segment(&id, "endpoint")?;
     let draft: WindowDraft = body.read()?;
     let mut problems = Vec::new();
@@ -64,5 +66,8 @@ async fn of_endpoint(
     if !problems.is_empty() {
         return Err(ApiError::Invalid(problems));
     }
-    Ok(Json(Retried { retried: retries.retry_failed(id, access.tenant(), window).await? }))
+    match retries.retry_failed(id, access.tenant(), window).await? {
+        Bulk::Done(retried) => Ok(Json(Retried { retried }).into_response()),
+        Bulk::Started(run) => Ok(runs::started(*run)),
+    }
 }

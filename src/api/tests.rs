@@ -1,6 +1,7 @@
 //! Every call with right and with wrong input, against ports in memory.
 
 mod breakers;
+mod bulk;
 mod checks;
 mod deliveries;
 mod endpoints;
@@ -22,7 +23,7 @@ use tower::ServiceExt as _;
 use super::{Api, Calls, router};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::token::{Role, Token};
-use fakes::{FakeCatalog, FakeChecks, FakeDoor, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
+use fakes::{FakeCatalog, FakeChecks, FakeDoor, FakeLetters, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
 
 const ADMIN: &str = "admin-token-0123456789";
 const ACME: &str = "acme-token-0123456789";
@@ -36,6 +37,7 @@ struct World {
     retries: Arc<FakeRetries>,
     pacing: Arc<FakePacing>,
     checks: Arc<FakeChecks>,
+    letters: Arc<FakeLetters>,
     readiness: Arc<FakeReadiness>,
     tokens: Vec<Token>,
 }
@@ -67,6 +69,8 @@ impl World {
                 retries: self.retries.clone(),
                 pacing: self.pacing.clone(),
                 checks: self.checks.clone(),
+                letters: self.letters.clone(),
+                requeue: self.letters.clone(),
                 tokens: self.tokens.clone(),
                 max_event_bytes: 1000,
                 max_body_bytes: 100_000,

@@ -12,6 +12,8 @@ mod owners;
 mod record;
 mod records;
 mod retention;
+mod run_pages;
+mod runs;
 mod schema;
 mod secrets;
 mod statement;

@@ -21,6 +21,7 @@
 //! made the attempt.
 
 mod claims;
+mod dead_letters;
 mod error;
 mod keys;
 mod link;

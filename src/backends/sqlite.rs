@@ -5,6 +5,7 @@
 
 mod book;
 mod catalog;
+mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -15,6 +16,7 @@ mod pacing;
 mod queue;
 mod records;
 mod retention;
+mod runs;
 mod schedule;
 mod schema;
 mod secrets;

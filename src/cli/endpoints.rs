@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{Call, Client};
 use super::output::{self, Columns, shown};
-use super::{CliError, Connection, Streams, checks, input};
+use super::{CliError, Connection, Streams, checks, input, runs};
 
 #[derive(Debug, Subcommand)]
 pub enum EndpointsCommand {
@@ -86,6 +86,9 @@ pub enum EndpointsCommand {
         /// Created before this time
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
+        /// Where there are many, do not wait until all are put back
+        #[arg(long)]
+        no_wait: bool,
     },
 }
 
@@ -235,23 +238,28 @@ pub(super) async fn run(connection: &Connection, command: EndpointsCommand, stre
         EndpointsCommand::RotateSecret { id, overlap, secret } => rotate_secret(&client, id, overlap, secret, connection, streams).await,
         EndpointsCommand::Test { id, event } => checks::test(&client, id, event, connection, streams).await,
         EndpointsCommand::Diagnose { id } => checks::diagnose(&client, id, connection, streams).await,
-        EndpointsCommand::RetryFailed { id, since, until } => retry_failed(&client, id, since, until, connection, streams).await,
+        EndpointsCommand::RetryFailed { id, since, until, no_wait } => {
+            let mut body = Map::new();
+            put(&mut body, "since", since);
+            put(&mut body, "until", until);
+            retry_failed(&client, id, body, !no_wait, connection, streams).await
+        }
     }
 }
 
 async fn retry_failed(
     client: &Client,
     id: i64,
-    since: Option<String>,
-    until: Option<String>,
+    body: Map<String, Value>,
+    wait: bool,
     connection: &Connection,
     streams: &mut Streams<'_>,
 ) -> Result<(), CliError> {
-    let mut body = Map::new();
-    put(&mut body, "since", since);
-    put(&mut body, "until", until);
     let path = ["endpoints", &id.to_string(), "retry-failed"];
     let answer = client.call(Call::with_body(Method::POST, &path, Value::Object(body).to_string())).await?;
+    if runs::started(&answer).is_some() {
+        return runs::follow(client, &answer, wait, connection, streams).await;
+    }
     if connection.json {
         return output::raw(&answer, streams);
     }

@@ -16,7 +16,9 @@ use super::leases::Leases;
 use super::limits::Limits;
 use super::outbox;
 use super::record::Recorder;
+use super::requeue::Requeuing;
 use super::retention::Retention;
+use super::runs::{self, Runner};
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::{pacing, stopping, sweep};
@@ -43,6 +45,8 @@ pub struct Parts {
     pub retention: RetentionSettings,
     /// How long an endpoint may fail before it is disabled; zero is for ever.
     pub disable_after: Duration,
+    /// Dead letters that are enqueued again.
+    pub requeue: Requeuing,
     /// Door 3, where the records have one.
     pub outbox: Option<Box<dyn Outbox>>,
 }
@@ -74,6 +78,8 @@ impl Worker {
         let leases = Arc::new(Leases::default());
         let (reports, reported) = mpsc::channel(parts.worker.commit_batch * 2);
         let (settlements, committed) = mpsc::channel(AHEAD);
+
+        intakes.spawn(watched(runs::run(Runner::of(&parts), stop.clone()), &failed));
 
         let settler = Settler {
             queue: Arc::clone(&parts.queue),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, Disabling, Recovery, Stopping};
+use super::{BackendError, Disabling, Recovery, Runs, Stopping};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
@@ -104,7 +104,7 @@ pub struct Forgotten<P> {
 
 /// The truth: every event and delivery that a commit was made for.
 #[async_trait]
-pub trait Records: Stopping {
+pub trait Records: Stopping + Runs {
     /// Which server it is: `postgres`, `sqlite`.
     fn name(&self) -> &'static str;
 

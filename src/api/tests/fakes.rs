@@ -3,6 +3,7 @@
 mod checks;
 mod pacing;
 mod retries;
+mod runs;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::model::event::{Event, EventKey};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::rotation::{EarlierSecret, Rotation};
+use crate::model::run::Run;
 use crate::model::secret::Secret;
 use crate::ports::{
     Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Observe, PartHealth,
@@ -25,6 +27,7 @@ use crate::ports::{
 pub(super) use checks::FakeChecks;
 pub(super) use pacing::FakePacing;
 pub(super) use retries::{Asked, FakeRetries};
+pub(super) use runs::FakeLetters;
 
 pub(super) fn away() -> BackendError {
     BackendError::Unavailable { backend: "postgres", address: "db.internal:5432".into(), source: "password hunter2".into() }
@@ -145,6 +148,8 @@ impl Catalog for FakeCatalog {
 pub(super) struct FakeRecords {
     pub(super) deliveries: Mutex<Vec<(DeliveryView, Vec<AttemptView>)>>,
     pub(super) totals: Mutex<Totals>,
+    /// Oldest first.
+    pub(super) runs: Mutex<Vec<Run>>,
     /// What was asked for last.
     pub(super) asked: Mutex<DeliveryFilter>,
     pub(super) broken: Mutex<bool>,
