@@ -6,6 +6,7 @@ mod auth;
 mod cursor;
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod extract;
 mod gate;
@@ -98,6 +99,7 @@ fn webhooks(calls: &Calls) -> Router {
         endpoints::Registry { catalog: Arc::clone(&calls.catalog), records: Arc::clone(&calls.records), defaults: calls.defaults };
     Router::new()
         .merge(events::routes(door))
+        .merge(event_list::routes(Arc::clone(&calls.records)))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
         .merge(retries::routes(Arc::clone(&calls.retries)))

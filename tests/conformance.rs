@@ -3,6 +3,7 @@
 mod backends;
 mod catalog;
 mod fixtures;
+mod long_lists;
 mod outbox;
 mod pacing;
 mod pacing_slots;
@@ -10,6 +11,7 @@ mod queue_claims;
 mod queue_events;
 mod queue_schedule;
 mod queue_settle;
+mod records_event_list;
 mod records_events;
 mod records_lists;
 mod records_owners;

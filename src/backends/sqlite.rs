@@ -7,6 +7,7 @@ mod book;
 mod catalog;
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod file;
 mod lists;
@@ -21,6 +22,7 @@ mod stopping;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod totals;
 mod trouble;
 mod values;
 

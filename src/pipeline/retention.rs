@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::patience::{self, Patience};
@@ -17,6 +18,9 @@ const PAGE: usize = 1000;
 /// After each page it rests for so many times as long as the page took, and so has a fifth of one connection at most.
 const REST: u32 = 4;
 
+/// What is counted is mostly about deliveries that were created in this last time: their hours are left alone.
+const OPEN: TimeDelta = TimeDelta::hours(1);
+
 pub(super) struct Retention {
     pub(super) records: Arc<dyn Records>,
     pub(super) observe: Arc<dyn Observe>,
@@ -27,6 +31,7 @@ pub(super) struct Retention {
 enum Place {
     Deliveries(Option<DeliveryId>),
     Events(Option<(Timestamp, EventKey)>),
+    Totals,
 }
 
 impl Retention {
@@ -74,7 +79,11 @@ impl Retention {
             Place::Events(from) => {
                 let forgotten = self.records.forget_events(before, from.as_ref(), PAGE).await?;
                 self.observe.forgot(forgotten.removed, 0);
-                Ok(forgotten.next.map(|next| Place::Events(Some(next))))
+                Ok(Some(forgotten.next.map_or(Place::Totals, |next| Place::Events(Some(next)))))
+            }
+            Place::Totals => {
+                let more = self.records.put_totals_together(clock::now() - OPEN, PAGE).await?;
+                Ok(more.then_some(Place::Totals))
             }
         }
     }
