@@ -95,3 +95,37 @@ async fn an_endpoint_of_another_tenant_has_an_empty_list_and_no_further_page() {
     let filter = DeliveryFilter { tenant: Some("other".into()), endpoint_id: Some(own), ..DeliveryFilter::default() };
     assert_eq!(all(&production.stand, &filter, 50).await, (vec![], 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_window_of_a_long_list_is_read_alone() {
+    let production = production().await;
+    let connection = crate::harness::postgres::connect(&production.postgres_url).await.expect("PostgreSQL runs");
+    connection.execute(FILL, &[&ROWS]).await.expect("inserted");
+    connection.batch_execute(FILL_EVENTS).await.expect("inserted");
+    connection.batch_execute("VACUUM ANALYZE").await.expect("vacuumed");
+    // The last hundred rows.
+    let since = Some(posthaste::model::clock::from_unix_seconds(1_763_757_000.0 + f64::from(ROWS - 100) / 1000.0));
+    let any = || DeliveryFilter { since, ..DeliveryFilter::default() };
+    let table = [
+        ("webhook_deliveries_of_type", DeliveryFilter { event_type: Some("order.created".into()), ..any() }, 100),
+        ("webhook_deliveries_of_tenant", DeliveryFilter { tenant: Some("acme".into()), ..any() }, 50),
+        ("webhook_deliveries_of_endpoint", DeliveryFilter { endpoint_id: Some(1), ..any() }, 50),
+    ];
+    for (index, filter, wanted) in table {
+        let statement = "SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = $1";
+        let used = async || {
+            let row = connection.query_one(statement, &[&index]).await.expect("an index of ours");
+            (row.get::<_, i64>(0), row.get::<_, i64>(1))
+        };
+        let before = used().await;
+        // The server writes down what was read a second late, and only when something is asked again.
+        let read = crate::harness::eventually(crate::harness::LONG, async || {
+            let (found, pages) = all(&production.stand, &filter, 500).await;
+            assert_eq!((found.len(), pages), (wanted, 1), "{filter:?}");
+            let (scans, read) = used().await;
+            (scans > before.0).then(|| (read - before.1) / (scans - before.0))
+        })
+        .await;
+        assert!(read <= 200, "{read} entries of {index} were read for {wanted} rows");
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use diesel::QueryResult;
-use diesel::sql_types::{BigInt, Double, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Double, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::lists::{self, FIRST_LOOK, LONGEST_LOOK, PATIENCE};
@@ -57,13 +57,12 @@ look! {
 }
 look! {
     LookAtTenant {
-        key: &'a str => Text,
+        key: Vec<&'a str> => Array<Text>,
         before: Timestamp => Timestamptz,
         before_id: &'a str => Text,
-        same: &'a str => Text,
         since: Timestamp => Timestamptz,
     }
-    "(tenant, created_at, id) < (?, ?, ?) AND (tenant, created_at) >= (?, ?) AND tenant <> 'default'",
+    "tenant = ANY (?) AND (created_at, id) < (?, ?) AND created_at >= ? AND tenant <> 'default'",
     "tenant DESC, created_at DESC, id DESC"
 }
 
@@ -120,7 +119,7 @@ async fn look(connection: &mut AsyncPgConnection, filter: &EventFilter, before: 
                 std::cmp::Ordering::Equal => before_id,
                 std::cmp::Ordering::Greater => "\u{7f}",
             };
-            LookAtTenant { key, before: at, before_id, same: key, since, rows, tenant, event_type, source, wanted }.load(connection).await?
+            LookAtTenant { key: vec![key], before: at, before_id, since, rows, tenant, event_type, source, wanted }.load(connection).await?
         }
         _ => {
             let statement = LookAtAll { before: at, before_tenant, before_id, since, rows, tenant, event_type, source, wanted };

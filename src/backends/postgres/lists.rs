@@ -6,8 +6,9 @@
 //! where the looking ended.
 //!
 //! The planner must not choose another way: it guesses how many rows match, and where it takes something rare
-//! for common, or for common what has not come for a month, it reads millions. So keys are compared as whole rows and ordered as the index
-//! is, which no other index can do, and what needs no order is forbidden.
+//! for common, or for common what has not come for a month, it reads millions. So everything is ordered as one index is, and what
+//! has no order is forbidden. The key is `= ANY` of one: with a plain `=` the planner knows that its order does not matter, and takes
+//! the primary key; with whole rows compared, the scan would not end at its lower bound.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::model::delivery::{DeliveryFilter, DeliveryId, Status};
 
 /// Rows that each way looks at first, and the one that got furthest at a time after that.
 pub(super) const FIRST_LOOK: i64 = 1_000;
-pub(super) const LONGEST_LOOK: i64 = 8_000;
+pub(super) const LONGEST_LOOK: i64 = 4_000;
 /// No further look begins after this time.
 pub(super) const PATIENCE: Duration = Duration::from_millis(15);
 
@@ -90,28 +91,28 @@ look! {
     "id < ? AND id >= ?", "id DESC"
 }
 look! {
-    LookAtEndpoint { key: i64 => BigInt, before: Uuid => SqlUuid, same: i64 => BigInt, first: Uuid => SqlUuid }
-    "(endpoint_id, id) < (?, ?) AND (endpoint_id, id) >= (?, ?)", "endpoint_id DESC, id DESC"
+    LookAtEndpoint { key: Vec<i64> => Array<BigInt>, before: Uuid => SqlUuid, first: Uuid => SqlUuid }
+    "endpoint_id = ANY (?) AND id < ? AND id >= ?", "endpoint_id DESC, id DESC"
 }
 look! {
-    LookAtFailedOfEndpoint { key: i64 => BigInt, before: Uuid => SqlUuid, same: i64 => BigInt, first: Uuid => SqlUuid }
-    "(endpoint_id, id) < (?, ?) AND (endpoint_id, id) >= (?, ?) AND status = 'failed'", "endpoint_id DESC, id DESC"
+    LookAtFailedOfEndpoint { key: Vec<i64> => Array<BigInt>, before: Uuid => SqlUuid, first: Uuid => SqlUuid }
+    "endpoint_id = ANY (?) AND id < ? AND id >= ? AND status = 'failed'", "endpoint_id DESC, id DESC"
 }
 look! {
-    LookAtWaitingOfEndpoint { key: i64 => BigInt, before: Uuid => SqlUuid, same: i64 => BigInt, first: Uuid => SqlUuid }
-    "(endpoint_id, id) < (?, ?) AND (endpoint_id, id) >= (?, ?) AND status IN ('pending', 'retrying')", "endpoint_id DESC, id DESC"
+    LookAtWaitingOfEndpoint { key: Vec<i64> => Array<BigInt>, before: Uuid => SqlUuid, first: Uuid => SqlUuid }
+    "endpoint_id = ANY (?) AND id < ? AND id >= ? AND status IN ('pending', 'retrying')", "endpoint_id DESC, id DESC"
 }
 look! {
-    LookAtTenant { key: &'a str => Text, before: Uuid => SqlUuid, same: &'a str => Text, first: Uuid => SqlUuid }
-    "(tenant, id) < (?, ?) AND (tenant, id) >= (?, ?) AND tenant <> 'default'", "tenant DESC, id DESC"
+    LookAtTenant { key: Vec<&'a str> => Array<Text>, before: Uuid => SqlUuid, first: Uuid => SqlUuid }
+    "tenant = ANY (?) AND id < ? AND id >= ? AND tenant <> 'default'", "tenant DESC, id DESC"
 }
 look! {
-    LookAtType { key: &'a str => Text, before: Uuid => SqlUuid, same: &'a str => Text, first: Uuid => SqlUuid }
-    "(event_type, id) < (?, ?) AND (event_type, id) >= (?, ?)", "event_type DESC, id DESC"
+    LookAtType { key: Vec<&'a str> => Array<Text>, before: Uuid => SqlUuid, first: Uuid => SqlUuid }
+    "event_type = ANY (?) AND id < ? AND id >= ?", "event_type DESC, id DESC"
 }
 look! {
-    LookAtStatus { key: &'a str => Text, before: Uuid => SqlUuid, same: &'a str => Text, first: Uuid => SqlUuid }
-    "(status, id) < (?, ?) AND (status, id) >= (?, ?) AND status IN ('pending', 'retrying', 'failed')", "status DESC, id DESC"
+    LookAtStatus { key: Vec<&'a str> => Array<Text>, before: Uuid => SqlUuid, first: Uuid => SqlUuid }
+    "status = ANY (?) AND id < ? AND id >= ? AND status IN ('pending', 'retrying', 'failed')", "status DESC, id DESC"
 }
 
 /// An index to go through, with the key whose rows it has side by side.
@@ -175,12 +176,12 @@ async fn look(
     }
     let (found, looked_at, last): (Vec<Uuid>, i64, Option<Uuid>) = match way {
         Way::All => through!(LookAtAll, (before, first)),
-        Way::Endpoint(id) => through!(LookAtEndpoint, (id, before, id, first)),
-        Way::FailedOfEndpoint(id) => through!(LookAtFailedOfEndpoint, (id, before, id, first)),
-        Way::WaitingOfEndpoint(id) => through!(LookAtWaitingOfEndpoint, (id, before, id, first)),
-        Way::Tenant(name) => through!(LookAtTenant, (name, before, name, first)),
-        Way::Type(name) => through!(LookAtType, (name, before, name, first)),
-        Way::Status(name) => through!(LookAtStatus, (name, before, name, first)),
+        Way::Endpoint(id) => through!(LookAtEndpoint, (vec![id], before, first)),
+        Way::FailedOfEndpoint(id) => through!(LookAtFailedOfEndpoint, (vec![id], before, first)),
+        Way::WaitingOfEndpoint(id) => through!(LookAtWaitingOfEndpoint, (vec![id], before, first)),
+        Way::Tenant(name) => through!(LookAtTenant, (vec![name], before, first)),
+        Way::Type(name) => through!(LookAtType, (vec![name], before, first)),
+        Way::Status(name) => through!(LookAtStatus, (vec![name], before, first)),
     }?;
     Ok(Seen { found, last: last.filter(|_| looked_at == rows) })
 }
