@@ -10,6 +10,7 @@ mod cursor;
 mod dead_letters;
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod extract;
 mod gate;
@@ -121,6 +122,7 @@ fn webhooks(calls: &Calls) -> Router {
     };
     Router::new()
         .merge(events::routes(door))
+        .merge(event_list::routes(Arc::clone(&calls.records)))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
         .merge(checks::routes(desk))

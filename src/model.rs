@@ -5,6 +5,7 @@ pub mod dead_letter;
 pub mod delivery;
 pub mod endpoint;
 pub mod event;
+pub mod event_view;
 pub mod json;
 pub mod operational;
 pub mod outcome;

@@ -10,6 +10,7 @@ use super::breakers::BreakerJson;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryId, DeliveryView, Status, Totals};
 use crate::model::endpoint::{Endpoint, RateLimit};
+use crate::model::event_view::EventView;
 
 /// One page of a list.
 #[derive(Serialize)]
@@ -128,6 +129,37 @@ impl ListedEndpoint {
             total_deliveries_24h: totals.total,
             successful_deliveries_24h: totals.delivered,
             success_rate_24h: totals.success_rate(),
+        }
+    }
+}
+
+/// An event of the list: without its data.
+#[derive(Serialize)]
+pub(super) struct EventJson {
+    id: String,
+    tenant: String,
+    event_type: String,
+    source: String,
+    version: String,
+    /// Unix seconds, as it was enqueued with.
+    timestamp: f64,
+    created_at: String,
+    routed_at: Option<String>,
+    set_aside: Option<String>,
+}
+
+impl From<EventView> for EventJson {
+    fn from(view: EventView) -> Self {
+        Self {
+            id: view.key.id.to_string(),
+            tenant: view.key.tenant.to_string(),
+            event_type: view.event_type,
+            source: view.source,
+            version: view.version,
+            timestamp: view.timestamp,
+            created_at: time(view.created_at),
+            routed_at: view.routed_at.map(time),
+            set_aside: view.set_aside,
         }
     }
 }

@@ -5,7 +5,9 @@ mod deliveries;
 mod endpoint_row;
 mod endpoints;
 mod errors;
+mod event_list;
 mod events;
+mod lists;
 mod migrate;
 mod outbox;
 mod owners;
@@ -42,6 +44,9 @@ pub use outbox::PostgresOutbox;
 
 /// Before everything that the records hold.
 const FIRST_TIME: Timestamp = DateTime::UNIX_EPOCH;
+
+/// After everything that they hold.
+const LAST_TIME: Timestamp = Timestamp::MAX_UTC;
 
 /// Times that Postgres can hold: its calendar starts later than ours, and ours ends earlier than its.
 fn in_calendar(at: Timestamp) -> Timestamp {

@@ -8,6 +8,7 @@ mod catalog;
 mod dead_letters;
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod file;
 mod lists;
@@ -24,6 +25,7 @@ mod stopping;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod totals;
 mod trouble;
 mod values;
 

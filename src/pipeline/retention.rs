@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::patience::{self, Patience};
@@ -17,6 +18,9 @@ const PAGE: usize = 1000;
 /// After each page it rests for so many times as long as the page took, and so has a fifth of one connection at most.
 const REST: u32 = 4;
 
+/// What is counted is mostly about deliveries that were created in this last time: their hours are left alone.
+const OPEN: TimeDelta = TimeDelta::hours(1);
+
 pub(super) struct Retention {
     pub(super) records: Arc<dyn Records>,
     pub(super) catalog: Arc<dyn Catalog>,
@@ -30,6 +34,7 @@ enum Place {
     Events(Option<(Timestamp, EventKey)>),
     /// Secrets that were replaced.
     Secrets,
+    Totals,
 }
 
 impl Retention {
@@ -81,7 +86,11 @@ impl Retention {
             }
             Place::Secrets => {
                 self.catalog.forget_secrets(clock::now()).await?;
-                Ok(None)
+                Ok(Some(Place::Totals))
+            }
+            Place::Totals => {
+                let more = self.records.put_totals_together(clock::now() - OPEN, PAGE).await?;
+                Ok(more.then_some(Place::Totals))
             }
         }
     }

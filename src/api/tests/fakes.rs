@@ -14,6 +14,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::{Event, EventKey};
+use crate::model::event_view::{EventFilter, EventPlace, EventView};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::rotation::{EarlierSecret, Rotation};
@@ -204,6 +205,10 @@ impl Records for FakeRecords {
         refused()
     }
 
+    async fn events(&self, _: &EventFilter, _: Option<&EventPlace>, _: u32) -> Result<Page<EventView, EventPlace>, BackendError> {
+        refused()
+    }
+
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -231,6 +236,10 @@ impl Records for FakeRecords {
 
     async fn endpoint_totals(&self, _: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
         Ok(vec![*self.totals.lock().expect("a lock"); endpoints.len()])
+    }
+
+    async fn put_totals_together(&self, _: Timestamp, _: usize) -> Result<bool, BackendError> {
+        refused()
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

@@ -99,4 +99,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_totals (hour, endpoint_id, tenant) {
+        hour -> BigInt,
+        endpoint_id -> BigInt,
+        tenant -> Text,
+        total -> BigInt,
+        delivered -> BigInt,
+        failed -> BigInt,
+        attempted -> BigInt,
+        response_micros -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(webhook_deliveries, webhook_endpoints, webhook_events);
