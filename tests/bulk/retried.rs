@@ -9,8 +9,7 @@ use crate::harness::{Launch, World, both_modes};
 
 both_modes! {
     async fn thousands_are_put_back_once_each_and_never_more_than_some_thousand_wait(setup: Setup) {
-        // Deliveries that are parked and claimed again in the same moment may wait for the end of a lease.
-        let world = setup.set("POSTHASTE__REDIS__LEASE", "5").await;
+        let world = setup.await;
         let endpoint = world.failed("/", 3000, &json!({"in_flight": 64})).await;
         let gate = world.closed("/");
         let run = world.start_run(endpoint).await;

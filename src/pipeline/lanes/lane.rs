@@ -14,6 +14,8 @@ use crate::sender::Target;
 const STUCK: Duration = Duration::from_secs(1);
 /// How many turns of its lane, or seconds, a flight is sent away for at most.
 const MOST_TURNS: u32 = 300;
+/// A flight of a lane that does not move is sent away for no longer than this, or for as long as the lane has not moved.
+const NOT_MOVING: Duration = Duration::from_secs(10);
 
 /// So many turns of a lane that is slowed down wait in it.
 const TURNS_KEPT: usize = 8;
@@ -170,9 +172,29 @@ impl Lane {
 #[expect(clippy::cast_precision_loss, reason = "a guess needs no more than 53 bits")]
 fn until_turn(place: usize, cap: usize, pace: f64, waited: Duration) -> Duration {
     let turns = || u32::try_from(1 + place / cap).unwrap_or(u32::MAX).min(MOST_TURNS);
-    if pace < 1.0 { waited * turns() } else { Duration::from_secs_f64((place as f64 / pace).min(f64::from(MOST_TURNS))) }
+    // How long it has not moved is the best guess at how long it will not: what would come back minutes after it moves again is late.
+    if pace < 1.0 {
+        (waited * turns()).min(waited.max(NOT_MOVING))
+    } else {
+        Duration::from_secs_f64((place as f64 / pace).min(f64::from(MOST_TURNS)))
+    }
 }
 
 fn cap(endpoint: &Endpoint, lane_limit: usize) -> usize {
     endpoint.spec.in_flight.map_or(lane_limit, |own| own as usize).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_as_far_off_as_the_pace_says_and_where_nothing_moves_no_further_than_it_has_not() {
+        let seconds = Duration::from_secs;
+        assert_eq!(until_turn(200, 32, 10.0, seconds(1)), seconds(20));
+        assert_eq!(until_turn(100_000, 32, 10.0, seconds(1)), seconds(300));
+        assert_eq!(until_turn(0, 32, 0.0, seconds(2)), seconds(2));
+        assert_eq!(until_turn(2000, 32, 0.0, seconds(2)), NOT_MOVING);
+        assert_eq!(until_turn(2000, 32, 0.0, seconds(25)), seconds(25));
+    }
 }
