@@ -19,7 +19,8 @@ fn insert(id: &str) -> String {
 /// Which connection listens, as Postgres numbers them; only one does.
 async fn listener(sql: &postgres::Connection) -> i32 {
     let query = "SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
-                 WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()";
+                 WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database() \
+                 AND (l.classid::bigint << 32 | l.objid::bigint) = 8101821197578301304";
     eventually(LONG, async || {
         let rows = sql.query(query, &[]).await.unwrap();
         assert!(rows.len() <= 1, "{} listen", rows.len());
