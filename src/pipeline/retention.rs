@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::patience::{self, Patience};
+use super::worker::Parts;
 use crate::config::RetentionSettings;
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
@@ -38,6 +39,15 @@ enum Place {
 }
 
 impl Retention {
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self {
+            records: Arc::clone(&parts.records),
+            catalog: parts.catalog.clone(),
+            observe: Arc::clone(&parts.observe),
+            settings: parts.retention,
+        }
+    }
+
     /// Goes through all that is old enough, again every `retention.interval`, until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut patience = Patience::new();

@@ -80,6 +80,7 @@ impl Worker {
         let (settlements, committed) = mpsc::channel(AHEAD);
 
         intakes.spawn(watched(runs::run(Runner::of(&parts), stop.clone()), &failed));
+        intakes.spawn(watched(Retention::of(&parts).run(stop.clone()), &failed));
 
         let settler = Settler {
             queue: Arc::clone(&parts.queue),
@@ -114,13 +115,6 @@ impl Worker {
             tasks: requests.clone(),
             abort: abort.clone(),
         });
-        let retention = Retention {
-            records: Arc::clone(&parts.records),
-            catalog: parts.catalog.clone(),
-            observe: Arc::clone(&parts.observe),
-            settings: parts.retention,
-        };
-        intakes.spawn(watched(retention.run(stop.clone()), &failed));
         let intake = Arc::new(Intake {
             queue: parts.queue,
             records: parts.records,

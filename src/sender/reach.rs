@@ -62,7 +62,7 @@ impl Sender {
         request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(super::target::USER_AGENT_VALUE));
         let deadline = Instant::now() + STEP;
         let answered = connect::until(deadline, self.single.request(request)).await;
-        let response = answered.map_err(|_| too_late(Step::Head))?.map_err(|error| (Step::Head, classify::failure(&error)))?;
+        let response = answered.map_err(|_elapsed| too_late(Step::Head))?.map_err(|error| (Step::Head, classify::failure(&error)))?;
         reach.head = Some((response.status().as_u16(), started.elapsed()));
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Sender {
             host => {
                 let name = host.map(|host| host.to_string()).unwrap_or_default();
                 let looking = timeout_at(Instant::now() + STEP, self.resolver.all(&name));
-                looking.await.map_err(|_| too_late(Step::Resolve))?.map_err(|error| (Step::Resolve, classify::failure(&error)))?
+                looking.await.map_err(|_elapsed| too_late(Step::Resolve))?.map_err(|error| (Step::Resolve, classify::failure(&error)))?
             }
         };
         Ok(found.into_iter().map(|address| (address, self.guard.check(address).err().map(|reason| reason.to_string()))).collect())
@@ -83,7 +83,7 @@ impl Sender {
 }
 
 async fn within<T>(step: Step, action: impl Future<Output = std::io::Result<T>>) -> Result<T, Failed> {
-    let done = timeout(STEP, action).await.map_err(|_| too_late(step))?;
+    let done = timeout(STEP, action).await.map_err(|_elapsed| too_late(step))?;
     done.map_err(|error| (step, classify::failure(&error)))
 }
 
