@@ -18,7 +18,7 @@ use crate::model::validate;
 pub const STANDARD_SCHEDULE: [f64; 9] = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0];
 
 /// Names that Posthaste sets itself, or that belong to the connection, in lower case.
-const RESERVED_HEADERS: [&str; 16] = [
+pub const RESERVED_HEADERS: [&str; 16] = [
     "content-type",
     "user-agent",
     "x-webhook-signature",
