@@ -13,3 +13,4 @@ pub mod pattern;
 pub mod problem;
 pub mod secret;
 pub mod validate;
+mod whole;

@@ -4,6 +4,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod manners;
+mod openapi;
 mod pages;
 mod stats;
 mod tenants;

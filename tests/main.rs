@@ -9,6 +9,7 @@ mod breaker;
 mod bytes_of_data;
 mod chaos;
 mod command_line;
+mod conform;
 mod conformance;
 mod crash;
 mod crash_points;

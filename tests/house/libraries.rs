@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 13] = [
+const PLACES: [(&str, &[&str]); 16] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli"]),
     ("hyper_util", &["src/sender"]),
@@ -17,6 +17,9 @@ const PLACES: [(&str, &[&str]); 13] = [
     ("libsqlite3_sys", &["src/backends/sqlite"]),
     ("prometheus", &["src/telemetry"]),
     ("axum", &["src/api", "src/demo"]),
+    ("utoipa", &["src/api"]),
+    ("utoipa_axum", &["src/api"]),
+    ("pulldown_cmark", &["src/api/openapi"]),
 ];
 
 fn lives_in(source: &Source, place: &str) -> bool {
