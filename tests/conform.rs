@@ -8,6 +8,7 @@ use crate::harness::{Reply, Setup, World, both_modes, verifiers};
 const ADMIN: &str = "conform-admin-token-0123456789";
 
 /// A number from the environment.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
 fn number(name: &str, otherwise: u32) -> String {
     let given = std::env::var(name).ok();
     given.map_or(otherwise, |text| text.parse().unwrap_or_else(|error| panic!("{name}: {error}"))).to_string()

@@ -41,7 +41,7 @@ impl<'a> Schemas<'a> {
     /// A table of parameters.
     pub(super) fn parameters(&self, parameters: &[&'a Value]) -> String {
         let rows = parameters.iter().map(|one| row(text(&one["name"]), one["required"] == true, &one["schema"], text(&one["description"])));
-        table(rows.collect())
+        table(&rows.collect::<String>())
     }
 
     /// The fields of a body, or what it is when it has none.
@@ -61,7 +61,7 @@ impl<'a> Schemas<'a> {
             .map(|(name, field, required)| row(name, required, field, text(&field["description"])))
             .collect();
         if !rows.is_empty() {
-            out.push_str(&table(rows.concat()));
+            out.push_str(&table(&rows.concat()));
         }
         if resolved["additionalProperties"] == false {
             out.push_str("<p class=\"note\">There are no other fields.</p>");
@@ -106,7 +106,7 @@ impl<'a> Schemas<'a> {
     }
 }
 
-fn table(rows: String) -> String {
+fn table(rows: &str) -> String {
     format!("<div class=\"scroll\"><table><tbody>{rows}</tbody></table></div>")
 }
 
