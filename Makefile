@@ -1,7 +1,7 @@
 # `make check` is exactly CI: .ci/run does nothing else once a machine has what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt-check lint doc house deny servers verifiers test chaos conform bench fmt clean
+.PHONY: help check fmt-check lint doc house deny servers verifiers test chaos conform bench bench-api fmt clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ deny: ## Licences, banned crates and sources of the dependencies
 
 bench: servers ## How fast deliveries go, against a bare client; make bench BENCH="--events 5000 --rounds 1"
 	cargo bench --locked --bench drain -- $(BENCH)
+
+bench-api: servers ## How fast lists and totals are among 10 million deliveries; make bench-api API="--deliveries 100000"
+	cargo bench --locked --bench api -- $(API)
 
 fmt: ## Formats the code
 	cargo fmt

@@ -4,9 +4,13 @@
 
 mod auth;
 mod breakers;
+mod calls;
+mod checks;
 mod cursor;
+mod dead_letters;
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod extract;
 mod gate;
@@ -15,6 +19,7 @@ mod params;
 mod probes;
 mod problem;
 mod retries;
+mod runs;
 mod stats;
 mod views;
 
@@ -31,9 +36,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::endpoint::EndpointDefaults;
-use crate::ports::{Catalog, Door, Observe, Pacing, Readiness, Records, Retries};
+use crate::model::token::Token;
+use crate::ports::{Catalog, Checks, DeadLetters, Door, Observe, Pacing, Readiness, Records, Requeue, Retries};
 
-pub use auth::Token;
+pub use calls::{CALLS, Call, Needs};
 
 use openapi::{Described, Published};
 use problem::ApiError;
@@ -56,6 +62,9 @@ pub struct Calls {
     pub records: Arc<dyn Records>,
     pub retries: Arc<dyn Retries>,
     pub pacing: Arc<dyn Pacing>,
+    pub checks: Arc<dyn Checks>,
+    pub letters: Arc<dyn DeadLetters>,
+    pub requeue: Arc<dyn Requeue>,
     /// Without any, the API is open to all that can reach it.
     pub tokens: Vec<Token>,
     pub max_event_bytes: usize,
@@ -105,16 +114,33 @@ fn described(api: Api, timeout: Duration) -> (Described, gate::Gate) {
 fn webhooks(calls: &Calls) -> Described {
     let door =
         events::EventDoor { door: Arc::clone(&calls.door), max_event_bytes: calls.max_event_bytes, new_event_id: calls.new_event_id };
+    let breakers = breakers::Breakers::new(Arc::clone(&calls.pacing));
+    let desk = checks::Desk {
+        catalog: Arc::clone(&calls.catalog),
+        records: Arc::clone(&calls.records),
+        checks: Arc::clone(&calls.checks),
+        breakers: breakers.clone(),
+        max_event_bytes: calls.max_event_bytes,
+        new_event_id: calls.new_event_id,
+    };
     let registry = endpoints::Registry {
         catalog: Arc::clone(&calls.catalog),
         records: Arc::clone(&calls.records),
-        breakers: breakers::Breakers::new(Arc::clone(&calls.pacing)),
+        breakers,
         defaults: calls.defaults,
     };
     Described::new()
         .merge(events::routes(door))
+        .merge(event_list::routes(Arc::clone(&calls.records)))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
+        .merge(checks::routes(desk))
         .merge(retries::routes(Arc::clone(&calls.retries)))
+        .merge(dead_letters::routes(dead_letters::Letters {
+            letters: Arc::clone(&calls.letters),
+            requeue: Arc::clone(&calls.requeue),
+            max_event_bytes: calls.max_event_bytes,
+        }))
+        .merge(runs::routes(calls.records.clone()))
         .merge(stats::routes(Arc::clone(&calls.records)))
 }

@@ -19,8 +19,8 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{GroupedDoor, LiveCatalog, Parts, PutBack, Worker, persist, watch_depth};
-use crate::ports::{Catalog, Observe, Outbox, Queue, Records};
+use crate::pipeline::{Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_depth};
+use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
 
@@ -28,6 +28,9 @@ use crate::telemetry::metrics::Metrics;
 const ONE_WISH: Duration = Duration::from_millis(1);
 /// How long open requests to our own API may take when it shuts down.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Endpoints whose secrets are encrypted in one step.
+const ENCRYPTED_AT_ONCE: usize = 100;
 
 /// The backends of one mode, behind their traits.
 struct Backends {
@@ -59,7 +62,8 @@ impl Prepare {
 /// # Errors
 /// When it cannot start, or could not finish what it had begun.
 pub async fn serve(role: Role, settings: Settings) -> Result<()> {
-    let postgres = Arc::new(Postgres::new(&settings.postgres)?);
+    warn_without_key(&settings);
+    let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security));
     let queue = Arc::new(RedisQueue::new(&settings.redis)?);
     let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
     run(role, &settings, backends, None).await
@@ -74,9 +78,10 @@ pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + S
     if let Some(scratch) = &scratch {
         settings.sqlite.path = scratch.file();
     }
-    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?);
+    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security));
     let backends = Backends { queue: file.clone(), records: file.clone(), catalog: file, prepare: Prepare::Done };
     if !with_demo {
+        warn_without_key(&settings);
         tracing::info!(file = %settings.sqlite.path.display(), "everything is kept in one file");
     }
     run(Role::All, &settings, backends, with_demo.then_some(out)).await
@@ -92,25 +97,70 @@ pub async fn migrate(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+fn warn_without_key(settings: &Settings) {
+    if settings.security.master_keys.is_empty() {
+        tracing::warn!("secrets are kept unencrypted, since security.master_key is not set: make a key with `openssl rand -base64 32`");
+    }
+}
+
+/// Encrypts the secrets of all endpoints with the first master key, page by page; `embedded`: those in the file. May be stopped at any
+/// time and begun again, while workers run.
+///
+/// # Errors
+/// When there is no key, when the backend is away, and when some secrets cannot be read.
+pub async fn encrypt_secrets(settings: Settings, embedded: bool) -> Result<()> {
+    anyhow::ensure!(
+        !settings.security.master_keys.is_empty(),
+        "there is nothing to encrypt with: set security.master_key (POSTHASTE__SECURITY__MASTER_KEY); make a key with `openssl rand -base64 32`"
+    );
+    let catalog: Box<dyn Catalog> = if embedded {
+        Box::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security))
+    } else {
+        let postgres = Postgres::new(&settings.postgres)?.with_keys(&settings.security);
+        postgres.migrate().await?;
+        Box::new(postgres)
+    };
+    let (mut looked_at, mut encrypted, mut unreadable, mut next) = (0, 0, 0, Some(i64::MIN));
+    while let Some(after) = next {
+        let done = catalog.encrypt_secrets(after, ENCRYPTED_AT_ONCE).await?;
+        (looked_at, encrypted, next) = (looked_at + done.looked_at, encrypted + done.encrypted, done.next);
+        for (endpoint_id, reason) in done.unreadable {
+            unreadable += 1;
+            tracing::error!(endpoint_id, reason, "an endpoint's secrets are left as they are");
+        }
+    }
+    tracing::info!(endpoints = looked_at, encrypted, "all other endpoints' secrets are encrypted with the first master key");
+    anyhow::ensure!(
+        unreadable == 0,
+        "the secrets of {unreadable} endpoint(s) cannot be read: add their keys to security.master_key, and begin again"
+    );
+    Ok(())
+}
+
 async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Option<Box<dyn Write + Send + Sync>>) -> Result<()> {
     let listener = listen(settings).await?;
     let address = listener.local_addr()?;
     let observe: Arc<dyn Observe> = Arc::new(Metrics::new());
     let guard = Guard::new(settings.guard.clone());
-    let catalog = LiveCatalog::new(backends.catalog.clone(), guard.clone(), observe.clone());
+    let sender = Sender::new(guard.clone(), &settings.connections)?;
+    let catalog = LiveCatalog::new(backends.catalog.clone(), guard, observe.clone());
     let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone()));
     let (stop, loops) = (CancellationToken::new(), TaskTracker::new());
 
     let (door, grouping) = GroupedDoor::new(backends.records.clone(), backends.queue.clone(), observe.clone());
     loops.spawn(grouping);
     let door = Arc::new(door);
+    let requeue = requeuing(settings, &backends, door.clone());
     let calls = role.has_api().then(|| Calls {
         door: door.clone(),
         catalog: catalog.clone(),
         records: backends.records.clone(),
         retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
+        tokens: settings.http.tokens.clone(),
         pacing: backends.queue.clone(),
-        tokens: tokens(settings),
+        checks: Arc::new(Checker { sender: sender.clone() }),
+        letters: backends.queue.clone(),
+        requeue: Arc::new(requeue.clone()),
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,
         defaults: settings.endpoints,
@@ -130,7 +180,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
         loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
-        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, guard, &observe)).transpose()?;
+        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe, requeue));
         ready.started();
         tracing::info!("ready");
         if let Some(out) = demo_out {
@@ -171,6 +221,10 @@ async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>,
     })
 }
 
+fn requeuing(settings: &Settings, backends: &Backends, door: Arc<dyn Door>) -> Requeuing {
+    Requeuing { queue: backends.queue.clone(), records: backends.records.clone(), door, max_event_bytes: settings.max_event_bytes }
+}
+
 async fn listen(settings: &Settings) -> Result<TcpListener> {
     let address = settings.http.listen;
     let cannot = || format!("cannot listen on {address}: set POSTHASTE__HTTP__LISTEN to another address");
@@ -181,14 +235,15 @@ fn worker(
     settings: &Settings,
     backends: &Backends,
     catalog: &Arc<LiveCatalog>,
-    guard: Guard,
+    sender: Sender,
     observe: &Arc<dyn Observe>,
-) -> Result<Worker> {
-    Ok(Worker::start(Parts {
+    requeue: Requeuing,
+) -> Worker {
+    Worker::start(Parts {
         queue: backends.queue.clone(),
         records: backends.records.clone(),
         catalog: catalog.clone(),
-        sender: Sender::new(guard, &settings.connections)?,
+        sender,
         observe: observe.clone(),
         worker: settings.worker,
         breaker: settings.breaker,
@@ -198,8 +253,9 @@ fn worker(
         sweep_interval: settings.sweep_interval,
         retention: settings.retention,
         disable_after: settings.disable_after,
+        requeue,
         outbox: backends.prepare.outbox(),
-    }))
+    })
 }
 
 /// Waits until the tables are there and the endpoints are known.
@@ -232,10 +288,6 @@ fn interruption() -> Result<impl Future<Output = ()>> {
     Ok(async move {
         let _ = seen.await;
     })
-}
-
-fn tokens(settings: &Settings) -> Vec<api::Token> {
-    settings.http.tokens.iter().map(|token| api::Token { secret: token.secret.clone(), tenant: token.tenant.clone() }).collect()
 }
 
 fn new_event_id() -> String {

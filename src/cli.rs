@@ -1,11 +1,15 @@
 //! The command line's client calls: everything here goes over the API.
 
+mod checks;
 mod client;
+mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
 mod input;
 mod output;
+mod progress;
+mod runs;
 mod stats;
 mod table;
 
@@ -42,6 +46,20 @@ pub enum ClientCommand {
         connection: Connection,
         #[command(subcommand)]
         command: deliveries::DeliveriesCommand,
+    },
+    /// See what could not be processed, enqueue it again, or drop it
+    DeadLetters {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: dead_letters::DeadLettersCommand,
+    },
+    /// See how bulk work in the background goes, or end it
+    Runs {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: runs::RunsCommand,
     },
     /// Show totals over the last hours
     Stats {
@@ -117,6 +135,8 @@ pub async fn run(command: ClientCommand, streams: &mut Streams<'_>) -> Exit {
         ClientCommand::Events { connection, command } => events::run(&connection, command, streams).await,
         ClientCommand::Endpoints { connection, command } => endpoints::run(&connection, command, streams).await,
         ClientCommand::Deliveries { connection, command } => deliveries::run(&connection, command, streams).await,
+        ClientCommand::DeadLetters { connection, command } => dead_letters::run(&connection, command, streams).await,
+        ClientCommand::Runs { connection, command } => runs::run(&connection, command, streams).await,
         ClientCommand::Stats { connection, command } => stats::run(&connection, command, streams).await,
     };
     match done {

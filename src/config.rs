@@ -3,10 +3,11 @@
 mod load;
 mod reader;
 mod receivers;
+mod security;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,8 +15,10 @@ use rustls::pki_types::CertificateDer;
 
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::secret::Secret;
+use crate::model::token::Token;
 
 pub use load::{BadSettings, Layers, effective, load};
+pub use security::{MasterKey, SecuritySettings};
 
 /// What this process is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,7 @@ impl Role {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub http: HttpSettings,
+    pub security: SecuritySettings,
     pub redis: RedisSettings,
     pub postgres: PostgresSettings,
     pub sqlite: SqliteSettings,
@@ -75,14 +79,6 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     pub tokens: Vec<Token>,
     pub max_body_bytes: usize,
-}
-
-/// Who may use the API.
-#[derive(Debug, Clone)]
-pub struct Token {
-    pub secret: Secret,
-    /// The only tenant it sees and touches; `None` for all.
-    pub tenant: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone)]

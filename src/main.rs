@@ -53,6 +53,11 @@ enum Command {
         #[command(flatten)]
         file: File,
     },
+    /// Look after the secrets of endpoints as they lie in the database
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
     /// Print the settings in force, secrets hidden
     Config {
         /// As `dev` would have them
@@ -63,6 +68,20 @@ enum Command {
     },
     #[command(flatten)]
     Client(Box<cli::ClientCommand>),
+}
+
+#[derive(Subcommand)]
+enum SecretsCommand {
+    /// Encrypt the secrets of all endpoints with the first key of security.master_key, after one was set or changed
+    ///
+    /// Works on the database itself, page by page, while workers run; stopped half-way, it is just begun again.
+    Encrypt {
+        /// Those in the file of `dev`, which must not run meanwhile
+        #[arg(long)]
+        dev: bool,
+        #[command(flatten)]
+        file: File,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -112,6 +131,10 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Serve { role, file } => {
             let role = Role::from(role);
             start(Mode::Serve(role), &file.layers(), None, |settings| app::serve(role, settings)).await
+        }
+        Command::Secrets { command: SecretsCommand::Encrypt { dev, file } } => {
+            let mode = if dev { Mode::Embedded } else { Mode::Migrate };
+            start(mode, &file.layers(), None, |settings| app::encrypt_secrets(settings, dev)).await
         }
         Command::Migrate { file } => start(Mode::Migrate, &file.layers(), None, async |settings| app::migrate(&settings).await).await,
     }

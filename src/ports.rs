@@ -5,12 +5,15 @@
 //! from many tasks and processes at once, and either does all of what it says or nothing of it.
 
 mod catalog;
+mod checks;
+mod dead_letters;
 mod doors;
 mod owners;
 mod pacing;
 mod queue;
 mod readiness;
 mod records;
+mod runs;
 mod stopping;
 
 use std::time::Duration;
@@ -18,13 +21,16 @@ use std::time::Duration;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::Attempt;
 
-pub use catalog::{Catalog, CatalogError, Changes};
+pub use catalog::{Catalog, CatalogError, Changes, Encrypted};
+pub use checks::Checks;
+pub use dead_letters::{DeadLetters, Letters, LettersAsked, Requeue, Requeued};
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
-pub use pacing::{Ask, NewPause, Pacing, Pause, Pauses, Why};
+pub use pacing::{Ask, Given, NewPause, Pacing, Pause, Pauses, Why};
 pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
+pub use runs::{Advance, Bulk, Pace, RetriedPage, Runs, Started};
 pub use stopping::{Retries, RetryError, StoppedDelivery, Stopping, Window};
 
 /// Our own trouble with a backend: it uses up no attempt, and the work goes on when it is over.
@@ -62,6 +68,8 @@ pub trait Observe: Send + Sync {
     /// So many endpoints are left alone because they are broken.
     fn endpoints_broken(&self, count: u64);
     fn in_flight(&self, count: u64);
+    /// So many deliveries went back onto the schedule, to wait for their endpoint's rate limit.
+    fn rate_limited(&self, deliveries: u64);
     /// A commit of so many rows was made.
     fn committed(&self, rows: u64, took: Duration);
     /// A worker that is gone left this many claims, and they were taken over.

@@ -5,6 +5,7 @@ mod client;
 mod connect;
 pub mod guard;
 mod line;
+mod reach;
 mod resolve;
 mod signature;
 mod target;

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod manners;
 mod openapi;

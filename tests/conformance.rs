@@ -2,7 +2,9 @@
 
 mod backends;
 mod catalog;
+mod dead_letters;
 mod fixtures;
+mod long_lists;
 mod outbox;
 mod pacing;
 mod pacing_slots;
@@ -10,6 +12,7 @@ mod queue_claims;
 mod queue_events;
 mod queue_schedule;
 mod queue_settle;
+mod records_event_list;
 mod records_events;
 mod records_lists;
 mod records_owners;
@@ -19,6 +22,7 @@ mod records_steps;
 mod records_stopping;
 mod records_totals;
 mod redis_and_postgres;
+mod runs;
 
 /// Runs each of these sentences over Redis with Postgres, and over SQLite.
 macro_rules! for_both_backends {

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
+mod access;
 mod answers;
 mod api;
 mod attempts;
 mod breaker;
+mod bulk;
 mod bytes_of_data;
 mod chaos;
+mod checks;
 mod command_line;
 mod conform;
 mod conformance;
@@ -23,15 +26,18 @@ mod harness;
 mod harness_selftest;
 mod hostile;
 mod house;
+mod lanes;
 mod matching;
 mod metrics;
 mod operational;
 mod outbox;
 mod poison;
+mod rate_limit;
 mod redis_keys;
 mod request;
 mod retention;
 mod retries;
+mod rotation;
 mod same_event_once;
 mod settings;
 mod signing;

@@ -65,6 +65,15 @@ pub(crate) fn assert_signed(request: &Received, secret: &str) {
     assert_eq!(request.header("webhook-signature"), standard_signature(secret, request.event_id(), timestamp, &request.body));
 }
 
+/// The newest secret is this one; others may sign too.
+#[track_caller]
+pub(crate) fn assert_first_signed(request: &Received, secret: &str) {
+    assert_eq!(request.header("x-webhook-signature"), plain_signature(secret, &request.body));
+    let timestamp = request.header("webhook-timestamp");
+    let first = request.header("webhook-signature").split(' ').next().unwrap_or_default();
+    assert_eq!(first, standard_signature(secret, request.event_id(), timestamp, &request.body));
+}
+
 both_modes! {
     async fn every_attempt_carries_both_signatures_over_exactly_the_bytes_sent(setup: Setup) {
         let world = setup.await;

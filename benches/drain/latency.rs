@@ -70,14 +70,21 @@ async fn pause(number: u32) {
     tokio::time::sleep(SPACING + Duration::from_micros(jitter)).await;
 }
 
-#[expect(clippy::cast_precision_loss, reason = "latencies are no 2^52 microseconds")]
 fn percentiles(sample: &Sample, sent: &HashMap<String, i64>, receipts: &[Receipt]) -> Percentiles {
     let last_warm_up = sample.id(WARM_UP - 1);
     let counted = receipts.iter().filter(|receipt| receipt.id > last_warm_up);
     let mut micros: Vec<_> = counted.filter_map(|receipt| Some(receipt.at - sent.get(&receipt.id)?)).collect();
     micros.sort_unstable();
-    let at = |percent: usize| {
-        micros.get((micros.len() * percent).div_ceil(100).saturating_sub(1)).map_or(f64::NAN, |micros| *micros as f64 / 1e3)
-    };
-    Percentiles { p50: at(50), p99: at(99) }
+    Percentiles::of(&micros)
+}
+
+impl Percentiles {
+    /// Of microseconds in order.
+    #[expect(clippy::cast_precision_loss, reason = "latencies are no 2^52 microseconds")]
+    pub(crate) fn of(micros: &[i64]) -> Self {
+        let at = |percent: usize| {
+            micros.get((micros.len() * percent).div_ceil(100).saturating_sub(1)).map_or(f64::NAN, |micros| *micros as f64 / 1e3)
+        };
+        Self { p50: at(50), p99: at(99) }
+    }
 }

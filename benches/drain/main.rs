@@ -4,13 +4,23 @@
 //! - raw: signed POSTs from a bare `reqwest` client, the best of three concurrencies;
 //! - drain: events wait in Redis, `posthaste serve --role worker` delivers them;
 //! - embedded: events go to `posthaste dev` by HTTP while it delivers;
-//! - latency: single events to an idle worker.
+//! - latency: single events to an idle worker;
+//! - bad: a hundred endpoints, all healthy, and then ten of them hanging, dripping, resetting or answering 503. What the ninety others get is
+//!   compared to what they get while all are healthy.
+//!
+//! And once, after all rounds:
+//! - soak: the worker's memory while ten of the hundred are bad in all ways at once;
+//! - backlog: a hundred thousand endpoints, a tenth of them bad, and a million deliveries that are all due.
 //!
 //! Absolute figures are the machine's; what compares is the ratio to raw, and of several rounds the worst. The receiver and
 //! the raw client are processes of their own: this program, started with another argument.
 
+mod backlog;
+mod bad;
 mod cpu;
+mod crowd;
 mod drain;
+mod due;
 mod embedded;
 #[expect(dead_code, reason = "shared with the tests, which need more of it")]
 #[path = "../../tests/harness"]
@@ -25,14 +35,18 @@ mod harness {
     pub(crate) mod watchdog;
 }
 mod latency;
+mod manners;
 mod raw;
 mod receipts;
 mod receiver;
 mod report;
 mod sample;
+mod soak;
 mod stage;
+mod table;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -47,6 +61,15 @@ struct Arguments {
     /// How many events each measurement delivers
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     events: u32,
+    /// Among how many events the hundred endpoints of the bad receivers' rounds share
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    crowd_events: u32,
+    /// For how long the worker's memory is looked at
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    soak: u64,
+    /// How many deliveries are due at once for the hundred thousand endpoints
+    #[arg(long, value_name = "DELIVERIES", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(300_000..=100_000_000))]
+    backlog: u32,
     /// How often everything is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -75,6 +98,20 @@ enum Part {
     Drain,
     Embedded,
     Latency,
+    Bad,
+    Soak,
+    Backlog,
+}
+
+impl Part {
+    /// Whether it is measured in every round, and with the raw client for comparison.
+    fn in_rounds(self) -> bool {
+        !matches!(self, Self::Soak | Self::Backlog)
+    }
+
+    fn has_raw(self) -> bool {
+        matches!(self, Self::Raw | Self::Drain | Self::Embedded)
+    }
 }
 
 /// What this program is when it starts itself.
@@ -111,8 +148,17 @@ async fn measure(arguments: &Arguments) -> ExitCode {
         Some(Part::Raw | Part::Embedded) => None,
         _ => Some(Stage::start(&arguments.set).await),
     };
-    for number in 1..=arguments.rounds {
-        report.add(one_round(number, arguments, &receiver, stage.as_ref()).await);
+    if arguments.only.is_none_or(Part::in_rounds) {
+        for number in 1..=arguments.rounds {
+            report.add(one_round(number, arguments, &receiver, stage.as_ref()).await);
+        }
+    }
+    let wanted = |part| stage.as_ref().filter(|_| arguments.only.is_none_or(|only| only == part));
+    if let Some(stage) = wanted(Part::Soak) {
+        report.soaked(&soak::measure(&receiver, stage, Duration::from_secs(arguments.soak), arguments.body_bytes).await);
+    }
+    if let Some(stage) = wanted(Part::Backlog) {
+        report.worked_off(&backlog::measure(&receiver, stage, arguments.backlog).await);
     }
     report.close()
 }
@@ -121,7 +167,7 @@ async fn one_round(number: u32, arguments: &Arguments, receiver: &Receiver, stag
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
     let sample = |name: &str| Sample::new(&format!("{name}-{number}"), arguments.events, arguments.body_bytes);
     let mut round = Round::new(number);
-    if arguments.only != Some(Part::Latency) {
+    if arguments.only.is_none_or(Part::has_raw) {
         round.raw = raw::measure(receiver, arguments, number).await;
     }
     if let Some(stage) = stage.filter(|_| wanted(Part::Drain)) {
@@ -132,6 +178,9 @@ async fn one_round(number: u32, arguments: &Arguments, receiver: &Receiver, stag
     }
     if let Some(stage) = stage.filter(|_| wanted(Part::Latency)) {
         round.latency = Some(latency::measure(receiver, stage, number, arguments.body_bytes).await);
+    }
+    if let Some(stage) = stage.filter(|_| wanted(Part::Bad)) {
+        round.bad = Some(bad::measure(receiver, stage, number, arguments.crowd_events, arguments.body_bytes).await);
     }
     round
 }

@@ -9,13 +9,14 @@ use crate::harness::watchdog;
 use crate::sample::Sample;
 
 /// Nothing new for so long: what is missing is lost.
-const STALL: Duration = Duration::from_secs(30);
+const STALL: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(20);
 
 /// The receiver's process; killed when this is dropped.
 pub(crate) struct Receiver {
     child: Child,
-    base: String,
+    /// The ports that it listens on, on all of which it does the same.
+    ports: Vec<u16>,
     client: reqwest::Client,
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct Receiver {
 pub(crate) struct Receipt {
     /// Microseconds since 1970.
     pub(crate) at: i64,
-    path: String,
+    pub(crate) path: String,
     pub(crate) id: String,
 }
 
@@ -45,26 +46,33 @@ impl Receiver {
         let mut command = Command::new(program);
         let mut child = command.arg("receiver").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
         watchdog::watch("KILL", child.id());
-        let mut port = String::new();
+        let mut ports = String::new();
         let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut port).expect("it says its port");
+        BufReader::new(stdout).read_line(&mut ports).expect("it says its ports");
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let receiver = Self { child, base: format!("http://127.0.0.1:{}", port.trim()), client };
+        let ports = ports.split_whitespace().map(|port| port.parse().expect("a port")).collect();
+        let receiver = Self { child, ports, client };
         assert_eq!(receiver.count().await, 0, "a new receiver");
         receiver
     }
 
-    pub(crate) fn url(&self, sample: &str) -> String {
-        format!("{}/{sample}", self.base)
+    pub(crate) fn url(&self, path: &str) -> String {
+        self.nth_url(0, path)
     }
 
-    async fn count(&self) -> usize {
-        self.ask("/count").await.parse().expect("a number")
+    /// The same path on another host, as a client sees it.
+    pub(crate) fn nth_url(&self, number: usize, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.ports[number % self.ports.len()])
+    }
+
+    /// Requests that were taken since it was asked for them last.
+    pub(crate) async fn count(&self) -> usize {
+        self.ask("count").await.parse().expect("a number")
     }
 
     async fn ask(&self, path: &str) -> String {
-        let answer = self.client.get(format!("{}{path}", self.base)).send().await.expect("the receiver runs");
+        let answer = self.client.get(self.url(path)).send().await.expect("the receiver runs");
         answer.text().await.expect("a whole answer")
     }
 
@@ -82,7 +90,7 @@ impl Receiver {
 
     /// All that came since it was last asked.
     pub(crate) async fn take(&self) -> Vec<Receipt> {
-        let text = self.ask("/take").await;
+        let text = self.ask("take").await;
         let receipt = |line: &str| {
             let mut words = line.splitn(3, ' ');
             let at = words.next()?.parse().ok()?;

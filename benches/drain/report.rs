@@ -5,39 +5,45 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::Arguments;
-use crate::cpu::Cpu;
+use crate::backlog::Backlog;
+use crate::bad::Bad;
+use crate::crowd::Ten;
 use crate::drain::Drained;
-use crate::latency::{Latency, Percentiles};
+use crate::latency::Latency;
 use crate::raw::Raw;
+use crate::soak::Soak;
+use crate::{Arguments, table};
 
 /// What one round measured.
 pub(crate) struct Round {
-    number: u32,
+    pub(crate) number: u32,
     /// The fastest first.
     pub(crate) raw: Vec<Raw>,
     pub(crate) drain: Option<Drained>,
     pub(crate) embedded: Option<Drained>,
     pub(crate) latency: Option<Latency>,
+    pub(crate) bad: Option<Bad>,
 }
 
 pub(crate) struct Report {
     events: u32,
     with_json: bool,
     rounds: Vec<Round>,
+    /// Faults of what is measured once.
+    faults: usize,
 }
 
 impl Round {
     pub(crate) fn new(number: u32) -> Self {
-        Self { number, raw: Vec::new(), drain: None, embedded: None, latency: None }
+        Self { number, raw: Vec::new(), drain: None, embedded: None, latency: None, bad: None }
     }
 
     /// `of` against the fastest raw run of the same round.
-    fn ratio(&self, of: f64) -> f64 {
+    pub(crate) fn ratio(&self, of: f64) -> f64 {
         self.raw.first().map_or(f64::NAN, |raw| of / raw.per_second)
     }
 
-    fn drains(&self) -> impl Iterator<Item = (&'static str, &Drained)> {
+    pub(crate) fn drains(&self) -> impl Iterator<Item = (&'static str, &Drained)> {
         [("drain", &self.drain), ("embedded", &self.embedded)].into_iter().filter_map(|(name, drained)| Some((name, drained.as_ref()?)))
     }
 
@@ -58,6 +64,9 @@ impl Round {
         if let Some(latency) = &self.latency {
             check("latency", latency.tally.duplicates, latency.tally.losses);
         }
+        for (name, others) in self.bad.iter().flat_map(Bad::all) {
+            check(&format!("90 endpoints, and 10 {name}"), others.duplicates, others.losses);
+        }
         let short = self.drains().filter(|(_, drained)| drained.rows != i64::from(events));
         faults.extend(short.map(|(name, drained)| format!("{name}: {} rows delivered of {events}", drained.rows)));
         faults
@@ -65,20 +74,22 @@ impl Round {
 
     fn complaints(&self) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
         let latency = self.latency.iter().map(|latency| ("latency", &latency.complaints));
-        self.drains().map(|(name, drained)| (name, &drained.complaints)).chain(latency)
+        let bad = self.bad.iter().flat_map(Bad::all).map(|(name, others)| (name, &others.complaints));
+        self.drains().map(|(name, drained)| (name, &drained.complaints)).chain(latency).chain(bad)
     }
 }
 
 impl Report {
     pub(crate) fn new(arguments: &Arguments) -> Self {
-        let report = Self { events: arguments.events, with_json: arguments.json, rounds: Vec::new() };
+        let report = Self { events: arguments.events, with_json: arguments.json, rounds: Vec::new(), faults: 0 };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        report.say(&format!("{} events, bodies of about {} bytes, {cores} cores\n", arguments.events, arguments.body_bytes));
+        let Arguments { events, crowd_events: crowd, body_bytes, .. } = arguments;
+        report.say(&format!("{events} events ({crowd} among a hundred endpoints), bodies of about {body_bytes} bytes, {cores} cores\n"));
         report
     }
 
     pub(crate) fn add(&mut self, round: Round) {
-        self.say(&format!("\nround {}\n{}", round.number, table(&round, self.events)));
+        self.say(&format!("\nround {}\n{}", round.number, table::of(&round, self.events)));
         for (name, complaints) in round.complaints() {
             for complaint in complaints.iter().take(5) {
                 self.say(&format!("  ! {name} logged: {complaint}\n"));
@@ -91,9 +102,32 @@ impl Report {
             self.say(&format!("  ! {fault}\n"));
         }
         if self.with_json {
-            writeln!(std::io::stdout(), "{}", line(&round, self.events)).expect("somebody reads it");
+            writeln!(std::io::stdout(), "{}", table::line(&round, self.events)).expect("somebody reads it");
         }
         self.rounds.push(round);
+    }
+
+    pub(crate) fn soaked(&mut self, soak: &Soak) {
+        self.once("soak", &table::soak(soak), &json!({"soak": soak}), soak.duplicates + soak.losses, &soak.complaints);
+    }
+
+    pub(crate) fn worked_off(&mut self, backlog: &Backlog) {
+        let missing = (backlog.healthy as usize).saturating_sub(backlog.came);
+        self.once("backlog", &table::backlog(backlog), &json!({"backlog": backlog}), backlog.duplicates + missing, &backlog.complaints);
+    }
+
+    fn once(&mut self, name: &str, text: &str, line: &Value, faults: usize, complaints: &[String]) {
+        self.say(text);
+        for complaint in complaints.iter().take(5) {
+            self.say(&format!("  ! {name} logged: {complaint}\n"));
+        }
+        if faults > 0 {
+            self.say(&format!("  ! {name}: {faults} duplicates or losses\n"));
+        }
+        if self.with_json {
+            writeln!(std::io::stdout(), "{line}").expect("somebody reads it");
+        }
+        self.faults += faults;
     }
 
     /// The worst of all rounds; a failure if anything came twice or not at all.
@@ -102,7 +136,9 @@ impl Report {
         let drain = of(|round| Some(round.ratio(round.drain.as_ref()?.per_second)));
         let embedded = of(|round| Some(round.ratio(round.embedded.as_ref()?.per_second)));
         let p99 = of(|round| Some(-round.latency.as_ref()?.worker.p99)).map(|p99| -p99);
-        self.say(&format!("\nworst of {}\n", self.rounds.len()));
+        if !self.rounds.is_empty() {
+            self.say(&format!("\nworst of {}\n", self.rounds.len()));
+        }
         if let Some(ratio) = drain {
             self.say(&format!("  drain          {ratio:8.3} of raw\n"));
         }
@@ -112,7 +148,20 @@ impl Report {
         if let Some(p99) = p99 {
             self.say(&format!("  latency p99    {p99:8.2} ms\n"));
         }
-        let faults: usize = self.rounds.iter().map(|round| round.faults(self.events).len()).sum();
+        for ten in Ten::BAD {
+            let of = |pick: fn((f64, f64, f64)) -> f64| {
+                let against = |bad: &Bad| Some(pick(bad.others.iter().find(|(which, _)| *which == ten)?.1.against(&bad.healthy)));
+                self.rounds.iter().filter_map(|round| against(round.bad.as_ref()?)).reduce(f64::min)
+            };
+            if let (Some(all), Some(late)) = (of(|(all, steady, _)| all.min(steady)), of(|(_, _, late)| -late)) {
+                let name = format!("10 {}", ten.name());
+                self.say(&format!(
+                    "  {name:14} {all:8.3} of the throughput, {:.2} of the p99 (wanted: 0.90 or more, less than 2)\n",
+                    -late
+                ));
+            }
+        }
+        let faults: usize = self.faults + self.rounds.iter().map(|round| round.faults(self.events).len()).sum::<usize>();
         self.say(if faults == 0 { "  no duplicates, no losses\n" } else { "  FAILED: see the lines with !\n" });
         if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
@@ -124,81 +173,4 @@ impl Report {
         // With nobody to read it, the exit code still tells.
         let _ = written;
     }
-}
-
-fn table(round: &Round, events: u32) -> String {
-    let mut text = format!("  {:34}{:>10}{:>9}{:>9}{:>12}{:>8}\n", "", "per second", "of raw", "rows", "duplicates", "losses");
-    for raw in &round.raw {
-        let name = format!("raw, {} at once", raw.concurrency);
-        let ratio = round.ratio(raw.per_second);
-        text += &format!("  {name:34}{:10.0}{ratio:9.3}{:>9}{:12}{:8}\n", raw.per_second, "-", raw.duplicates, raw.losses);
-    }
-    for (name, drained) in round.drains() {
-        let Drained { sent_per_second: sent, per_second: all, rows, tally, .. } = drained;
-        text += &format!("  {:34}{sent:10.0}{:9.3}\n", format!("{name}, to the last request"), round.ratio(*sent));
-        let recorded = format!("{name}, until all is recorded");
-        text += &format!("  {recorded:34}{all:10.0}{:9.3}{rows:9}{:12}{:8}\n", round.ratio(*all), tally.duplicates, tally.losses);
-    }
-    text += &costs(round, events);
-    if let Some(latency) = &round.latency {
-        text += &format!("  {:34}{:>10}{:>9}\n", "latency, ms", "p50", "p99");
-        for (name, Percentiles { p50, p99 }) in
-            [("enqueue to receipt, idle worker", latency.worker), ("bare POST to receipt", latency.bare)]
-        {
-            text += &format!("    {name:32}{p50:10.2}{p99:9.2}\n");
-        }
-    }
-    text
-}
-
-fn costs(round: &Round, events: u32) -> String {
-    let mut text = String::new();
-    let raw = round.raw.first().map(|raw| ("raw", raw_cpu(raw)));
-    for (name, cpu) in raw.into_iter().chain(round.drains().map(|(name, drained)| (name, drained.cpu.clone()))) {
-        if !cpu.is_empty() {
-            let parts: Vec<_> = cpu.iter().map(|(part, micros)| format!("{part} {micros:.1}")).collect();
-            text += &format!("  CPU, µs per delivery: {name:10}{:7.1} = {}\n", cpu.values().sum::<f64>(), parts.join(" + "));
-        }
-    }
-    for (name, drained) in round.drains() {
-        let commits = &drained.commits;
-        let reads =
-            drained.redis_reads.map_or_else(String::new, |reads| format!(", {:.4} Redis reads per delivery", reads / f64::from(events)));
-        text += &format!("  commits: {name:10}{:.0}, {:.1} ms on average{reads}\n", commits.count, commits.mean_ms);
-    }
-    text
-}
-
-fn raw_cpu(raw: &Raw) -> Cpu {
-    let parts = [("client", raw.client_cpu), ("receiver", raw.receiver_cpu)];
-    parts.into_iter().filter_map(|(part, micros)| Some((part, micros?))).collect()
-}
-
-fn line(round: &Round, events: u32) -> Value {
-    let mut line = json!({"round": round.number, "events": events, "raw": round.raw});
-    for (name, drained) in round.drains() {
-        line[name] = json!({
-            "sent_per_second": drained.sent_per_second,
-            "per_second": drained.per_second,
-            "ratio": round.ratio(drained.per_second),
-            "rows": drained.rows,
-            "duplicates": drained.tally.duplicates,
-            "losses": drained.tally.losses,
-            "cpu_micros_per_delivery": drained.cpu,
-            "commits": drained.commits.count,
-            "commit_mean_ms": drained.commits.mean_ms,
-            "redis_reads": drained.redis_reads,
-            "complaints": drained.complaints,
-        });
-    }
-    if let Some(latency) = &round.latency {
-        line["latency_ms"] = json!({
-            "worker": latency.worker,
-            "bare": latency.bare,
-            "duplicates": latency.tally.duplicates,
-            "losses": latency.tally.losses,
-            "complaints": latency.complaints,
-        });
-    }
-    line
 }

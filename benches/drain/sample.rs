@@ -40,9 +40,19 @@ impl Sample {
         body
     }
 
+    /// As [`Sample::body`], with another type.
+    pub(crate) fn typed(&self, number: u32, event_type: &str) -> String {
+        self.body(&self.id(number)).replacen(EVENT_TYPE, event_type, 1)
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
         (0..self.count).map(|number| self.id(number))
     }
+}
+
+/// Which of the sample's events has this id.
+pub(crate) fn number_of(id: &str) -> Option<u32> {
+    id.rsplit_once('_')?.1.parse().ok()
 }
 
 fn id(name: &str, number: u32) -> String {

@@ -13,7 +13,7 @@ pub(crate) struct Stage {
     settings: Vec<(String, String)>,
 }
 
-/// An empty, migrated database with one endpoint, and an empty Redis.
+/// A migrated database, and an empty Redis.
 pub(crate) struct Scene {
     pub(crate) sql: Connection,
     pub(crate) redis: MultiplexedConnection,
@@ -27,17 +27,20 @@ impl Stage {
 
     /// Ends the scene before it.
     pub(crate) async fn scene(&self, endpoint_url: &str) -> Scene {
+        let scene = self.empty().await;
+        scene.register("bench", endpoint_url, "*").await;
+        scene.begin().await;
+        scene
+    }
+
+    /// Without endpoints. Ends the scene before it.
+    pub(crate) async fn empty(&self) -> Scene {
         self.clear().await;
         let database = self.postgres.database("template1").await;
         let migrated = Launch::new(["migrate"]).set("POSTGRES_URL", &database).finish().await;
         assert_eq!(migrated.code, Some(0), "posthaste migrate: {}", migrated.stderr);
         let sql = postgres::connect(&database).await.expect("PostgreSQL runs");
-        sql.execute("INSERT INTO webhook_endpoints (name, url, event_types) VALUES ('bench', $1, '{*}')", &[&endpoint_url])
-            .await
-            .expect("an endpoint");
         self.redis.flush().await;
-        // What the round before left to be written must not fall into this one.
-        sql.batch_execute("CHECKPOINT").await.expect("the tests' user may");
         let launch = Launch::serve("worker", &database, &self.redis.url(), "");
         let launch = self.settings.iter().fold(launch, |launch, (name, value)| launch.set(name, value));
         Scene { sql, redis: self.redis.connect().await, launch }
@@ -55,6 +58,22 @@ impl Stage {
 }
 
 impl Scene {
+    /// What was written until now must not be written while something is measured.
+    pub(crate) async fn begin(&self) {
+        self.sql.batch_execute("CHECKPOINT").await.expect("the tests' user may");
+    }
+
+    pub(crate) async fn register(&self, name: &str, url: &str, event_type: &str) {
+        let statement = "INSERT INTO webhook_endpoints (name, url, event_types) VALUES ($1, $2, ARRAY[$3])";
+        self.sql.execute(statement, &[&name, &url, &event_type]).await.expect("an endpoint");
+    }
+
+    /// A setting that counts only here.
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.launch = self.launch.set(name, value);
+        self
+    }
+
     pub(crate) async fn worker(&self) -> Process {
         self.launch.clone().start().await
     }

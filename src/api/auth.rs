@@ -1,4 +1,4 @@
-//! Who asks, and which tenant they are held to.
+//! Who asks, what they may do, and which tenant they are held to.
 
 use std::sync::Arc;
 
@@ -9,22 +9,14 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::problem::ApiError;
-use crate::model::secret::Secret;
-
-/// Who may use the API.
-#[derive(Debug, Clone)]
-pub struct Token {
-    pub secret: Secret,
-    /// The only tenant it sees and touches; `None` for all.
-    pub tenant: Option<Arc<str>>,
-}
+use crate::model::token::{Role, Token};
 
 /// The tokens as hashes: all of one length, so that comparing takes the same time whatever is given.
-pub(super) struct Tokens(Vec<([u8; 32], Option<Arc<str>>)>);
+pub(super) struct Tokens(Vec<Token>);
 
 impl Tokens {
     pub(super) fn new(tokens: &[Token]) -> Self {
-        Self(tokens.iter().map(|token| (hash(token.secret.reveal()), token.tenant.clone())).collect())
+        Self(tokens.to_vec())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -34,23 +26,19 @@ impl Tokens {
     /// What these headers give access to.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<Access, ApiError> {
         if self.0.is_empty() {
-            return Ok(Access { tenant: None });
+            return Ok(Access { role: Role::Admin, tenant: None });
         }
         let given = bearer(headers).ok_or(ApiError::Unauthorized { token_given: false })?;
-        let given = hash(given);
+        let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
         let mut found = None;
         // No early end: the time must not tell how far down the list a token stands.
-        for (known, tenant) in &self.0 {
-            if bool::from(known.ct_eq(&given)) {
-                found = Some(Access { tenant: tenant.clone() });
+        for known in &self.0 {
+            if bool::from(known.sha256.ct_eq(&given)) {
+                found = Some(Access { role: known.role, tenant: known.tenant.clone() });
             }
         }
         found.ok_or(ApiError::Unauthorized { token_given: true })
     }
-}
-
-fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -61,16 +49,21 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// What the token of a request gives access to.
 #[derive(Debug, Clone)]
 pub(super) struct Access {
+    role: Role,
     tenant: Option<Arc<str>>,
 }
 
 impl Access {
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
     /// The tenant that everything is held to; `None` for all.
     pub(super) fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
 
-    /// The tenant to look at when `asked` is asked for.
+    /// The tenant to look at when `asked` is asked for. The answer to another one is the same whether that exists or not.
     pub(super) fn narrow(&self, asked: Option<String>) -> Result<Option<String>, String> {
         match (&self.tenant, asked) {
             (Some(bound), Some(asked)) if **bound != *asked => Err("is not the tenant of this token: leave it out".into()),

@@ -44,24 +44,24 @@ struct Broken {
 #[derive(Serialize, ToSchema, Clone)]
 #[schema(as = Breaker)]
 pub(super) struct BreakerJson {
-    state: State,
+    pub(super) state: State,
     /// The end of the pause of one that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false)]
-    until: Option<String>,
+    pub(super) until: Option<String>,
     /// How many pauses there were since it was well.
-    pauses: u32,
+    pub(super) pauses: u32,
     /// The receiver asked to be left alone until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false)]
-    slowed_until: Option<String>,
+    pub(super) slowed_until: Option<String>,
 }
 
 /// `closed`: deliveries are sent; `open`: nothing is sent; `half_open`: one request decides.
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = BreakerState)]
-enum State {
+pub(super) enum State {
     Closed,
     /// Nothing is sent.
     Open,

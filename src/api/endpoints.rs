@@ -14,13 +14,15 @@ use super::breakers::Breakers;
 use super::cursor;
 use super::extract::{JsonBody, Segment, segment};
 use super::openapi::params::{EndpointPath, InTenant, Paging};
+use super::openapi::problems::Conflicts;
 use super::openapi::{Described, shapes};
 use super::params::Params;
 use super::problem::ApiError;
 use super::stats;
-use super::views::{CreatedEndpoint, EndpointJson, List, ListedEndpoint};
+use super::views::{CreatedEndpoint, EndpointJson, List, ListedEndpoint, RotatedSecret};
 use crate::model::endpoint::{Endpoint, EndpointDefaults, EndpointDraft};
 use crate::model::problem::Problem;
+use crate::model::rotation::RotationDraft;
 use crate::ports::{Catalog, Records};
 
 #[derive(Clone)]
@@ -32,7 +34,7 @@ pub(super) struct Registry {
 }
 
 pub(super) fn routes(registry: Registry) -> Described {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(one, change, remove)).with_state(registry)
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(one, change, remove)).routes(routes!(rotate)).with_state(registry)
 }
 
 /// List endpoints
@@ -111,6 +113,21 @@ async fn shown(registry: &Registry, endpoint: Endpoint) -> Result<Json<EndpointJ
 async fn remove(State(registry): State<Registry>, access: Access, Segment(id): Segment) -> Result<StatusCode, ApiError> {
     registry.catalog.remove(segment(&id, "endpoint")?, access.tenant()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replace an endpoint's secret
+///
+/// With the one that is given, or with a new one. The secret before goes on to sign beside it for `overlap_seconds`: meanwhile
+/// `webhook-signature` has one entry for each.
+#[utoipa::path(post, path = "/endpoints/{id}/rotate-secret", operation_id = "rotateSecret", tag = "Endpoints", params(EndpointPath),
+    request_body = shapes::Rotation,
+    responses((status = 200, description = "Replaced. The secret is shown here and never again", body = RotatedSecret,
+        headers(("Cache-Control" = String, description = "`no-store`, since the answer holds the secret"))), Conflicts))]
+async fn rotate(State(registry): State<Registry>, access: Access, Segment(id): Segment, body: JsonBody) -> Result<Response, ApiError> {
+    let id = segment(&id, "endpoint")?;
+    let rotation = body.read::<RotationDraft>()?.into_valid().map_err(ApiError::Invalid)?;
+    let endpoint = registry.catalog.rotate_secret(id, access.tenant(), &rotation).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(RotatedSecret::from(endpoint))).into_response())
 }
 
 async fn find(registry: &Registry, access: &Access, id: &str) -> Result<Endpoint, ApiError> {

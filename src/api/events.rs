@@ -74,7 +74,7 @@ async fn accept(State(door): State<EventDoor>, access: Access, body: JsonBody) -
     Ok((StatusCode::ACCEPTED, Json(Accepted { ids, id })).into_response())
 }
 
-fn read_single(body: &[u8], reading: Reading<'_>) -> Result<Event, ApiError> {
+pub(super) fn read_single(body: &[u8], reading: Reading<'_>) -> Result<Event, ApiError> {
     event::parse(body.trim_ascii(), reading).map_err(|rejection| match rejection {
         Rejection::NotJson(message) => ApiError::Malformed(format!("the body is not an event: {message}")),
         Rejection::TooLarge { .. } => {

@@ -22,14 +22,19 @@ use utoipa_axum::routes;
 
 use page::Page;
 
+use super::calls::CALLS;
+use crate::model::token::Role;
+
 /// Routes with their descriptions.
 pub(super) type Described = OpenApiRouter<Published>;
 
 /// In the order in which a reader meets them.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 7] = [
     ("Events", "What applications enqueue: one thing that happened."),
     ("Endpoints", "URLs that subscribed to event types, with their secrets and limits."),
     ("Deliveries", "One event owed to one endpoint each, with the attempts that were made."),
+    ("Dead letters", "What could not be processed, kept until somebody enqueues it again or drops it."),
+    ("Runs", "Bulk work that goes on in the background: many deliveries retried, many dead letters enqueued again."),
     ("Statistics", "Totals."),
     ("Operating", "For monitoring, and this description. No token is needed."),
 ];
@@ -99,13 +104,13 @@ fn document(described: &utoipa::openapi::OpenApi, secured: bool) -> Value {
     document["webhooks"] = receivers::section();
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (path, item) in paths {
-        for (_, operation) in item.as_object_mut().into_iter().flatten() {
-            complete(path, operation, secured);
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            complete(path, method, operation, secured);
         }
     }
     let components = &mut document["components"];
     components["responses"] = problems::all();
-    components["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer", "description": "One of `http.tokens`."}});
+    components["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer", "description": "One of `http.tokens`, with one of the roles that the call names."}});
     for (name, shape) in shapes::by_hand() {
         components["schemas"][name] = shape;
     }
@@ -118,16 +123,19 @@ fn document(described: &utoipa::openapi::OpenApi, secured: bool) -> Value {
 }
 
 /// Adds to an operation what its place and its parts entail.
-fn complete(path: &str, operation: &mut Value, secured: bool) {
+fn complete(path: &str, method: &str, operation: &mut Value, secured: bool) {
     let mut answers = Vec::new();
     if path.starts_with("/api/") {
         answers.extend(["500", "503"]);
         if secured {
-            operation["security"] = json!([{"token": []}]);
-            answers.push("401");
+            // Each of the roles will do.
+            operation["security"] = roles(path, method).iter().map(|role| json!({"token": [role.name()]})).collect();
+            answers.extend(["401", "403"]);
         }
     }
-    if operation.get("requestBody").is_some() {
+    if let Some(body) = operation.get_mut("requestBody") {
+        // One that may be left out is not `null`.
+        not_null(&mut body["content"]["application/json"]["schema"]);
         answers.extend(["400", "413", "415"]);
     }
     for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -154,7 +162,17 @@ fn as_text(path: &str, parameter: &mut Value) {
     if let Some(kinds) = schema["type"].as_array().cloned() {
         schema["type"] = kinds.into_iter().find(|kind| kind != "null").unwrap_or_default();
     }
+    not_null(schema);
+}
+
+fn not_null(schema: &mut Value) {
     if let Some(choices) = schema.get("oneOf").and_then(Value::as_array).cloned() {
         *schema = choices.into_iter().find(|choice| choice["type"] != "null").unwrap_or_default();
     }
+}
+
+/// Those that may make a call.
+fn roles(path: &str, method: &str) -> &'static [Role] {
+    let found = CALLS.iter().find(|call| call.path == path && call.method.eq_ignore_ascii_case(method));
+    found.map_or(&[], |call| call.needs.roles())
 }

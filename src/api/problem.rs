@@ -6,7 +6,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::calls::Needs;
 use crate::model::problem::Problem;
+use crate::model::token::Role;
 use crate::ports::{BackendError, CatalogError, RetryError};
 
 /// How many seconds a client should wait when a backend is away: our own retries have begun by then.
@@ -29,6 +31,8 @@ pub(super) enum ApiError {
     MediaType,
     #[error("{}", if *.token_given { "the token is not one of http.tokens" } else { "send `Authorization: Bearer <token>`" })]
     Unauthorized { token_given: bool },
+    #[error("the token has the role `{}`, and this call needs {}", .role.name(), roles(*.needs))]
+    Forbidden { role: Role, needs: Needs },
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// What is asked for cannot be done as things stand.
@@ -49,6 +53,7 @@ impl From<CatalogError> for ApiError {
         match error {
             CatalogError::Backend(error) => Self::Backend(error),
             CatalogError::NotFound => Self::NotFound("endpoint"),
+            CatalogError::Conflict(why) => Self::Conflict(why),
             CatalogError::Invalid(problems) => Self::Invalid(problems),
         }
     }
@@ -62,6 +67,12 @@ impl From<RetryError> for ApiError {
             conflict => Self::Conflict(conflict.to_string()),
         }
     }
+}
+
+/// The roles that may, as one reads them: `read` or `admin`.
+fn roles(needs: Needs) -> String {
+    let names: Vec<_> = needs.roles().iter().rev().map(|role| format!("`{}`", role.name())).collect();
+    names.join(" or ")
 }
 
 #[derive(Serialize)]
@@ -83,6 +94,7 @@ impl ApiError {
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Unsupported media type"),
             Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
@@ -134,6 +146,9 @@ impl ApiError {
             }
             Self::Unauthorized { token_given: true } => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"posthaste\", error=\"invalid_token\"")))
+            }
+            Self::Forbidden { .. } => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"posthaste\", error=\"insufficient_scope\"")))
             }
             Self::Backend(BackendError::Unavailable { .. }) | Self::Timeout | Self::NotReady(_) => Some((header::RETRY_AFTER, RETRY_AFTER)),
             _ => None,

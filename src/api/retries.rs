@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,10 +18,11 @@ use super::openapi::params::{DeliveryPath, EndpointPath};
 use super::openapi::problems::Conflicts;
 use super::params;
 use super::problem::ApiError;
+use super::runs::{self, StartedRun};
 use super::views::DeliveryJson;
 use crate::model::clock::Timestamp;
 use crate::model::problem::Problem;
-use crate::ports::{Retries, Window};
+use crate::ports::{Bulk, Retries, Window};
 
 pub(super) fn routes(retries: Arc<dyn Retries>) -> Described {
     OpenApiRouter::new().routes(routes!(one)).routes(routes!(of_endpoint)).with_state(retries)
@@ -61,15 +63,18 @@ struct Retried {
 /// Retry all failed deliveries of an endpoint
 ///
 /// Those that were created within a window; `{}` means all of them. They go out no faster than the endpoint's limits allow.
+/// Many are put back in the background: then the answer is the run that does so.
 #[utoipa::path(post, path = "/endpoints/{id}/retry-failed", operation_id = "retryFailed", tag = "Endpoints", params(EndpointPath),
     request_body = WindowDraft,
-    responses((status = 200, description = "They are due now", body = Retried), Conflicts))]
+    responses((status = 200, description = "They are due now", body = Retried),
+        (status = 202, description = "They are many: a run puts them back", body = StartedRun,
+            headers(("Location" = String, description = "The path of the run"))), Conflicts))]
 async fn of_endpoint(
     State(retries): State<Arc<dyn Retries>>,
     access: Access,
     Segment(id): Segment,
     body: JsonBody,
-) -> Result<Json<Retried>, ApiError> {
+) -> Result<Response, ApiError> {
     let id = segment(&id, "endpoint")?;
     let draft: WindowDraft = body.read()?;
     let mut problems = Vec::new();
@@ -84,5 +89,8 @@ async fn of_endpoint(
     if !problems.is_empty() {
         return Err(ApiError::Invalid(problems));
     }
-    Ok(Json(Retried { retried: retries.retry_failed(id, access.tenant(), window).await? }))
+    match retries.retry_failed(id, access.tenant(), window).await? {
+        Bulk::Done(retried) => Ok(Json(Retried { retried }).into_response()),
+        Bulk::Started(run) => Ok(runs::started(*run)),
+    }
 }

@@ -1,6 +1,8 @@
 //! Every call with right and with wrong input, against ports in memory.
 
 mod breakers;
+mod bulk;
+mod checks;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -16,12 +18,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
-use super::{Api, Calls, Token, router};
+use super::{Api, Calls, router};
 use crate::model::endpoint::EndpointDefaults;
-use crate::model::secret::Secret;
-use fakes::{FakeCatalog, FakeDoor, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
+use crate::model::token::{Role, Token};
+use fakes::{FakeCatalog, FakeChecks, FakeDoor, FakeLetters, FakeObserve, FakePacing, FakeReadiness, FakeRecords, FakeRetries};
 
 const ADMIN: &str = "admin-token-0123456789";
 const ACME: &str = "acme-token-0123456789";
@@ -34,6 +37,8 @@ struct World {
     records: Arc<FakeRecords>,
     retries: Arc<FakeRetries>,
     pacing: Arc<FakePacing>,
+    checks: Arc<FakeChecks>,
+    letters: Arc<FakeLetters>,
     readiness: Arc<FakeReadiness>,
     tokens: Vec<Token>,
 }
@@ -46,7 +51,11 @@ struct Answer {
 
 impl World {
     fn with_tokens() -> Self {
-        let token = |secret: &str, tenant: Option<&str>| Token { secret: Secret::new(secret.into()), tenant: tenant.map(Arc::from) };
+        let token = |token: &str, tenant: Option<&str>| Token {
+            sha256: Sha256::digest(token).into(),
+            role: Role::Admin,
+            tenant: tenant.map(Arc::from),
+        };
         Self { tokens: vec![token(ADMIN, None), token(ACME, Some("acme"))], ..Self::default() }
     }
 
@@ -60,6 +69,9 @@ impl World {
                 records: self.records.clone(),
                 retries: self.retries.clone(),
                 pacing: self.pacing.clone(),
+                checks: self.checks.clone(),
+                letters: self.letters.clone(),
+                requeue: self.letters.clone(),
                 tokens: self.tokens.clone(),
                 max_event_bytes: 1000,
                 max_body_bytes: 100_000,

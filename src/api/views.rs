@@ -1,6 +1,7 @@
 //! The shapes of answers. Times are RFC 3339 in UTC with microseconds, durations are seconds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -11,14 +12,19 @@ use super::openapi::shapes;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryId, DeliveryView, Status, Totals};
 use crate::model::endpoint::{Endpoint, RateLimit};
+use crate::model::event_view::EventView;
 
 /// One page of a list.
 #[derive(Serialize, ToSchema)]
 pub(super) struct List<T> {
     pub(super) items: Vec<T>,
-    /// Where the next page starts: give it back as `cursor`. `null` on the last page.
+    /// Where the next page starts: give it back as `cursor`. `null` on the last page, and there alone.
     #[schema(required = true)]
     pub(super) next_cursor: Option<String>,
+}
+
+pub(super) fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
 }
 
 pub(super) fn time(at: Timestamp) -> String {
@@ -110,6 +116,28 @@ impl CreatedEndpoint {
     }
 }
 
+/// The answer to a rotation: the only one that shows the new secret.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RotatedSecret {
+    /// The endpoint.
+    id: i64,
+    /// What requests are signed with from now on. Keep it: it is not shown again.
+    secret: String,
+    /// Until when each earlier secret signs too, newest first.
+    #[schema(value_type = Vec<shapes::Time>)]
+    earlier_secrets_until: Vec<String>,
+}
+
+impl From<Endpoint> for RotatedSecret {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            id: endpoint.id,
+            secret: endpoint.secret.reveal().to_owned(),
+            earlier_secrets_until: endpoint.earlier.iter().map(|earlier| time(earlier.until)).collect(),
+        }
+    }
+}
+
 /// An item of the endpoint list, with what became of its deliveries in the last 24 hours.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ListedEndpoint {
@@ -128,6 +156,44 @@ impl ListedEndpoint {
             total_deliveries_24h: totals.total,
             successful_deliveries_24h: totals.delivered,
             success_rate_24h: totals.success_rate(),
+        }
+    }
+}
+
+/// An event of the list: without its data.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedEvent)]
+pub(super) struct EventJson {
+    id: String,
+    tenant: String,
+    event_type: String,
+    source: String,
+    version: String,
+    /// Unix seconds, as it was enqueued with.
+    timestamp: f64,
+    /// When it was accepted.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When its deliveries were recorded.
+    #[schema(format = DateTime, required = true)]
+    routed_at: Option<String>,
+    /// Why it is a dead letter.
+    #[schema(required = true)]
+    set_aside: Option<String>,
+}
+
+impl From<EventView> for EventJson {
+    fn from(view: EventView) -> Self {
+        Self {
+            id: view.key.id.to_string(),
+            tenant: view.key.tenant.to_string(),
+            event_type: view.event_type,
+            source: view.source,
+            version: view.version,
+            timestamp: view.timestamp,
+            created_at: time(view.created_at),
+            routed_at: view.routed_at.map(time),
+            set_aside: view.set_aside,
         }
     }
 }

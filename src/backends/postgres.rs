@@ -5,14 +5,19 @@ mod deliveries;
 mod endpoint_row;
 mod endpoints;
 mod errors;
+mod event_list;
 mod events;
+mod lists;
 mod migrate;
 mod outbox;
 mod owners;
 mod record;
 mod records;
 mod retention;
+mod run_pages;
+mod runs;
 mod schema;
+mod secrets;
 mod statement;
 mod stopping;
 mod totals;
@@ -29,7 +34,8 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8;
 use tokio::sync::Mutex;
 
-use crate::config::PostgresSettings;
+use crate::backends::vault::Vault;
+use crate::config::{PostgresSettings, SecuritySettings};
 use crate::model::clock::Timestamp;
 use crate::ports::BackendError;
 
@@ -38,6 +44,9 @@ pub use outbox::PostgresOutbox;
 
 /// Before everything that the records hold.
 const FIRST_TIME: Timestamp = DateTime::UNIX_EPOCH;
+
+/// After everything that they hold.
+const LAST_TIME: Timestamp = Timestamp::MAX_UTC;
 
 /// Times that Postgres can hold: its calendar starts later than ours, and ours ends earlier than its.
 fn in_calendar(at: Timestamp) -> Timestamp {
@@ -52,6 +61,7 @@ pub struct Postgres {
     /// whose work was cut off half-way is dropped and not used again.
     recorder: Mutex<Option<AsyncPgConnection>>,
     deadline: Duration,
+    vault: Vault,
 }
 
 impl Postgres {
@@ -63,7 +73,13 @@ impl Postgres {
         let connector = Arc::new(Connector::new(settings)?);
         let pool = connector.pool(settings.connections);
         let deadline = settings.connect_timeout + settings.statement_timeout;
-        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline })
+        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline, vault: Vault::default() })
+    }
+
+    /// Secrets are encrypted with these keys from now on.
+    #[must_use]
+    pub fn with_keys(self, security: &SecuritySettings) -> Self {
+        Self { vault: Vault::new(security), ..self }
     }
 
     async fn pooled(&self) -> Result<bb8::PooledConnection<'_, AsyncPgConnection>, BackendError> {

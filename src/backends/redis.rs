@@ -14,12 +14,14 @@
 //! | `webhook_broken` | hash | endpoints that are broken, each with the end of its pause, how often, and whether it is being probed |
 //! | `webhook_slowed` | sorted set | endpoints that are slowed; the score is when that ends, in microseconds |
 //! | `webhook_slot:<endpoint>` | string | the last slot of its rate limit; expires when that no longer matters |
+//! | `webhook_line:<endpoint>` | string | the last place given to what waits for a slot; expires likewise |
 //! | `webhook_memory` | string | `whole` while this Redis holds all that it was given; gone with everything else |
 //!
-//! Leases, pauses and slots start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
+//! Leases, pauses, slots and places start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
 //! made the attempt.
 
 mod claims;
+mod dead_letters;
 mod error;
 mod keys;
 mod link;

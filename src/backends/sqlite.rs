@@ -5,8 +5,10 @@
 
 mod book;
 mod catalog;
+mod dead_letters;
 mod deliveries;
 mod endpoints;
+mod event_list;
 mod events;
 mod file;
 mod lists;
@@ -15,12 +17,15 @@ mod pacing;
 mod queue;
 mod records;
 mod retention;
+mod runs;
 mod schedule;
 mod schema;
+mod secrets;
 mod stopping;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod totals;
 mod trouble;
 mod values;
 
@@ -35,6 +40,8 @@ use tokio::sync::Notify;
 use crate::backends::sqlite::book::{Book, ROOM};
 use crate::backends::sqlite::threads::Threads;
 use crate::backends::sqlite::trouble::Trouble;
+use crate::backends::vault::Vault;
+use crate::config::SecuritySettings;
 use crate::model::clock::Timestamp;
 use crate::ports::BackendError;
 
@@ -48,6 +55,7 @@ pub struct Sqlite {
     readers: Threads,
     book: Mutex<Book>,
     offered: Notify,
+    vault: Arc<Vault>,
     _lock: File,
 }
 
@@ -64,7 +72,13 @@ impl Sqlite {
         let path = Arc::new(path.to_owned());
         let readers = Threads::readers(Arc::clone(&path), READERS)?;
         let writer = Threads::writer(path, conn)?;
-        Ok(Self { writer, readers, book: Mutex::new(book), offered: Notify::new(), _lock: lock })
+        Ok(Self { writer, readers, book: Mutex::new(book), offered: Notify::new(), vault: Arc::default(), _lock: lock })
+    }
+
+    /// Secrets are encrypted with these keys from now on.
+    #[must_use]
+    pub fn with_keys(self, security: &SecuritySettings) -> Self {
+        Self { vault: Arc::new(Vault::new(security)), ..self }
     }
 
     /// Never held across an await.

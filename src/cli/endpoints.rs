@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{Call, Client};
 use super::output::{self, Columns, shown};
-use super::{CliError, Connection, Streams, input};
+use super::{CliError, Connection, Streams, checks, input, runs};
 
 #[derive(Debug, Subcommand)]
 pub enum EndpointsCommand {
@@ -58,6 +58,25 @@ pub enum EndpointsCommand {
     },
     /// Remove an endpoint; its deliveries stay listed
     Delete { id: i64 },
+    /// Replace its secret; the new one is shown this once, and the one before goes on to sign for a while
+    RotateSecret {
+        id: i64,
+        /// For how many seconds; 0 ends all earlier secrets now, and a day is the default
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<f64>,
+        /// The new secret, `@file` or `-` for standard input; left out, one is made
+        #[arg(long)]
+        secret: Option<String>,
+    },
+    /// Send a signed test event now, and show what the receiver did
+    Test {
+        id: i64,
+        /// The event as JSON, `@file` or `-` for standard input, instead of one that is made
+        #[arg(long, value_name = "JSON")]
+        event: Option<String>,
+    },
+    /// Look at what an engineer would look at: name, address, TLS, answers, latest deliveries, backlog
+    Diagnose { id: i64 },
     /// Put its failed deliveries back, oldest first: they are sent again now, with their next attempt numbers
     RetryFailed {
         id: i64,
@@ -67,6 +86,9 @@ pub enum EndpointsCommand {
         /// Created before this time
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
+        /// Where there are many, do not wait until all are put back
+        #[arg(long)]
+        no_wait: bool,
     },
 }
 
@@ -213,23 +235,31 @@ pub(super) async fn run(connection: &Connection, command: EndpointsCommand, stre
             }
             Ok(())
         }
-        EndpointsCommand::RetryFailed { id, since, until } => retry_failed(&client, id, since, until, connection, streams).await,
+        EndpointsCommand::RotateSecret { id, overlap, secret } => rotate_secret(&client, id, overlap, secret, connection, streams).await,
+        EndpointsCommand::Test { id, event } => checks::test(&client, id, event, connection, streams).await,
+        EndpointsCommand::Diagnose { id } => checks::diagnose(&client, id, connection, streams).await,
+        EndpointsCommand::RetryFailed { id, since, until, no_wait } => {
+            let mut body = Map::new();
+            put(&mut body, "since", since);
+            put(&mut body, "until", until);
+            retry_failed(&client, id, body, !no_wait, connection, streams).await
+        }
     }
 }
 
 async fn retry_failed(
     client: &Client,
     id: i64,
-    since: Option<String>,
-    until: Option<String>,
+    body: Map<String, Value>,
+    wait: bool,
     connection: &Connection,
     streams: &mut Streams<'_>,
 ) -> Result<(), CliError> {
-    let mut body = Map::new();
-    put(&mut body, "since", since);
-    put(&mut body, "until", until);
     let path = ["endpoints", &id.to_string(), "retry-failed"];
     let answer = client.call(Call::with_body(Method::POST, &path, Value::Object(body).to_string())).await?;
+    if runs::started(&answer).is_some() {
+        return runs::follow(client, &answer, wait, connection, streams).await;
+    }
     if connection.json {
         return output::raw(&answer, streams);
     }
@@ -237,4 +267,21 @@ async fn retry_failed(
     let what = if count == 1 { "1 delivery is".to_owned() } else { format!("{count} deliveries are") };
     writeln!(streams.out, "{what} put back")?;
     Ok(())
+}
+
+async fn rotate_secret(
+    client: &Client,
+    id: i64,
+    overlap: Option<f64>,
+    secret: Option<String>,
+    connection: &Connection,
+    streams: &mut Streams<'_>,
+) -> Result<(), CliError> {
+    let mut body = Map::new();
+    put(&mut body, "overlap_seconds", overlap);
+    let secret = secret.map(|given| input::text(&given, "--secret")).transpose()?;
+    put(&mut body, "secret", secret.as_deref().map(str::trim));
+    let path = ["endpoints", &id.to_string(), "rotate-secret"];
+    let answer = client.call(Call::with_body(Method::POST, &path, Value::Object(body).to_string())).await?;
+    output::object(&answer, connection, streams)
 }

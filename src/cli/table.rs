@@ -56,8 +56,8 @@ fn line(out: &mut dyn Write, cells: &[String], widths: &[usize], colour: impl Fn
 /// The colour of a word that says how something went.
 pub(super) fn colour_of(word: &str) -> Option<&'static str> {
     match word {
-        "delivered" | "active" => Some(GREEN),
-        "pending" | "retrying" | "inactive" => Some(YELLOW),
+        "delivered" | "active" | "done" => Some(GREEN),
+        "pending" | "retrying" | "inactive" | "running" | "cancelled" => Some(YELLOW),
         "failed" => Some(RED),
         _ => None,
     }

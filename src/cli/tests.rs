@@ -1,5 +1,7 @@
 //! Every command against a server that answers what it is told, and keeps what it was asked.
 
+mod checks;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
@@ -204,6 +206,64 @@ async fn failed_deliveries_are_put_back_one_by_one_and_all_of_an_endpoint() {
     let refused = ran(&["deliveries", "retry", "d1"], &[(409, problem)]).await;
     assert_eq!(refused.exit, Exit::Failed);
     assert!(refused.err.contains("is delivered") && refused.err.contains("409"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn a_run_is_followed_to_its_end() {
+    let run = |status: &str, done: u64| {
+        format!(r#"{{"id":"r1","kind":"retry_failed","status":"{status}","done":{done},"refused":1,"total":300,"error":null}}"#)
+    };
+    let started = format!(r#"{{"run":{}}}"#, run("running", 0));
+    let (half, done) = (run("running", 150), run("done", 299));
+    let retry = ["endpoints", "retry-failed", "7"];
+    let followed = ran(&retry, &[(202, &started), (200, &half), (200, &done)]).await;
+    let wanted = "1 of 300 deliveries\n299 deliveries are put back\n1 stay failed: their events are gone\n";
+    assert_eq!((followed.exit, followed.out.as_str()), (Exit::Done, wanted));
+    assert_eq!(followed.asked[2], "GET /api/webhooks/runs/r1 HTTP/1.1\n");
+    let json = ran(&["endpoints", "retry-failed", "7", "--json"], &[(202, &started), (200, &done)]).await;
+    assert_eq!(json.out.trim_end(), done);
+    let named = ran(&["endpoints", "retry-failed", "7", "--no-wait"], &[(202, &started)]).await;
+    assert!(named.exit == Exit::Done && named.out.contains("posthaste runs get r1"), "{}", named.out);
+    let (cancelled, failed) = (run("cancelled", 10), run("failed", 10).replace("null", "\"the endpoint was removed\""));
+    let ended = ran(&retry, &[(202, &started), (200, &cancelled)]).await;
+    assert!(ended.exit == Exit::Failed && ended.err.contains("cancelled"), "{}", ended.err);
+    let ended = ran(&retry, &[(202, &started), (200, &failed)]).await;
+    assert!(ended.exit == Exit::Failed && ended.err.contains("the endpoint was removed"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn runs_are_listed_shown_and_cancelled() {
+    let page = r#"{"items":[{"id":"r1","kind":"retry_failed","endpoint_id":7,"status":"done","done":3,"refused":0,"total":null,"error":null}],"next_cursor":null}"#;
+    let list = ran(&["runs", "list"], &[(200, page)]).await;
+    assert!(list.out.contains("r1  retry_failed  7         done    3"), "{}", list.out);
+    let one = ran(&["runs", "get", "r1"], &[(200, r#"{"id":"r1","status":"running"}"#)]).await;
+    assert_eq!((one.out.as_str(), &*one.asked[0]), ("id      r1\nstatus  running\n", "GET /api/webhooks/runs/r1 HTTP/1.1\n"));
+    let end = ran(&["runs", "cancel", "r1"], &[(200, r#"{"id":"r1","status":"cancelled"}"#)]).await;
+    assert_eq!((end.exit, &*end.asked[0]), (Exit::Done, "POST /api/webhooks/runs/r1/cancel HTTP/1.1\n"));
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_enqueued_again_and_dropped() {
+    let page = r#"{"items":[{"id":"a1","reason":"not JSON","at":"2026-01-02T03:04:05.000000Z","entry":"x\u001by","size":3}],"next_cursor":null,"total":12}"#;
+    let list = ran(&["dead-letters", "list", "--limit", "1"], &[(200, page)]).await;
+    assert!(list.out.contains("a1  ") && list.out.contains("not JSON") && list.out.contains("12 dead letters in all"), "{}", list.out);
+    assert!(!list.out.contains('\u{1b}'));
+    assert_eq!(list.asked, ["GET /api/webhooks/dead-letters?limit=1 HTTP/1.1\n"]);
+    let answer = r#"{"requeued":1,"refused":[{"id":"b2","reason":"id: is required"}]}"#;
+    let some = ran(&["dead-letters", "requeue", "a1", "b2"], &[(200, answer)]).await;
+    assert_eq!(some.out, "1 dead letter enqueued again\nb2 stays: id: is required\n");
+    assert_eq!(some.asked, ["POST /api/webhooks/dead-letters/requeue HTTP/1.1\n{\"ids\":[\"a1\",\"b2\"]}"]);
+    let all = ran(&["dead-letters", "requeue", "--all", "--json"], &[(200, answer)]).await;
+    assert_eq!((all.out.trim_end(), all.asked[0].lines().last()), (answer, Some("{}")));
+    let dropped = ran(&["dead-letters", "drop", "a1", "b2"], &[(200, r#"{"dropped":2}"#)]).await;
+    assert_eq!(
+        (dropped.out.as_str(), &*dropped.asked[0]),
+        ("2 dead letters dropped\n", "DELETE /api/webhooks/dead-letters?id=a1&id=b2 HTTP/1.1\n")
+    );
+    for wrong in [&["dead-letters", "drop"][..], &["dead-letters", "requeue"], &["dead-letters", "drop", "--all", "a1"]] {
+        let arguments = ["posthaste"].into_iter().chain(wrong.iter().copied());
+        assert!(Program::try_parse_from(arguments).is_err(), "{wrong:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,22 +3,20 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat, Value, ValueKind};
 use url::Url;
 
 use super::reader::Reader;
-use super::receivers;
 use super::{
     BreakerSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings,
-    Settings, SqliteSettings, Token, WorkerSettings,
+    Settings, SqliteSettings, WorkerSettings,
 };
+use super::{receivers, security, tokens};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
 use crate::model::secret::Secret;
-use crate::model::validate;
 
 const DEFAULTS: &str = include_str!("../../posthaste.default.toml");
 
@@ -31,7 +29,7 @@ const PLAIN_NAMES: [(&str, &str); 5] = [
     ("RETRY_DELAY", "retry.delay"),
 ];
 
-const SECRETS: [&str; 3] = ["redis.url", "postgres.url", "http.tokens"];
+const SECRETS: [&str; 4] = ["redis.url", "postgres.url", "http.tokens", "security.master_key"];
 
 /// Everything that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +103,8 @@ pub fn effective(mode: Mode, layers: &Layers) -> Result<String, BadSettings> {
         .map(|(key, value)| {
             let empty = matches!(&value.kind, ValueKind::String(text) if text.is_empty())
                 || matches!(&value.kind, ValueKind::Array(items) if items.is_empty());
-            let shown = if SECRETS.contains(&key.as_str()) && !empty { "\"(hidden)\"".to_owned() } else { toml(&value) };
+            let secret = SECRETS.iter().any(|secret| key.strip_prefix(secret).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+            let shown = if secret && !empty { "\"(hidden)\"".to_owned() } else { toml(&value) };
             format!("{key} = {shown}")
         })
         .collect();
@@ -122,8 +121,12 @@ fn toml(value: &Value) -> String {
     }
 }
 
+/// Without the line that a parser shows, for it may be one with a password.
 fn unreadable(file: Option<&Path>, error: &ConfigError) -> Problem {
-    Problem::new(file.map_or_else(|| "environment".into(), |file| file.display().to_string()), error.to_string())
+    let error = error.to_string();
+    let shown = |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    let message: Vec<_> = error.lines().map(str::trim).filter(|line| !shown(line) && !line.is_empty()).collect();
+    Problem::new(file.map_or_else(|| "environment".into(), |file| file.display().to_string()), message.join(": "))
 }
 
 fn leaves(value: &Value, path: &str) -> Vec<(String, Value)> {
@@ -173,6 +176,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         shutdown_grace: from.seconds("shutdown.grace", 0.0, 3600.0),
         retention: read_retention(from),
         log: read_log(from),
+        security: security::read(from),
         http: http?,
     })
 }
@@ -181,17 +185,11 @@ fn read_http(from: &mut Reader, mode: Mode) -> Option<HttpSettings> {
     let listen = from.parsed("http.listen", |text| {
         text.parse::<SocketAddr>().map_err(|_error| "must be an address and a port, such as 127.0.0.1:8000".to_owned())
     });
-    let mut tokens = Vec::new();
-    for item in from.list("http.tokens") {
-        match token(item) {
-            Ok(token) => tokens.push(token),
-            Err(message) => from.problem("http.tokens", message),
-        }
-    }
+    let tokens = tokens::read(from);
     let needs_token = matches!(mode, Mode::Serve(role) if role.has_api());
     if let Some(listen) = listen
         && needs_token
-        && tokens.is_empty()
+        && tokens.is_none()
         && !listen.ip().is_loopback()
     {
         from.problem(
@@ -200,24 +198,7 @@ fn read_http(from: &mut Reader, mode: Mode) -> Option<HttpSettings> {
         );
     }
     let max_body_bytes = from.count("http.max_body_bytes", 1024, 1 << 30);
-    Some(HttpSettings { listen: listen?, tokens, max_body_bytes })
-}
-
-fn token(item: Value) -> Result<Token, String> {
-    let (secret, tenant) = match item.kind {
-        ValueKind::Table(mut table) => {
-            let mut text = |key: &str| table.remove(key).and_then(|value| value.into_string().ok());
-            (text("token").unwrap_or_default(), text("tenant"))
-        }
-        other => (other.to_string(), None),
-    };
-    if secret.len() < 16 || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("a token must be at least 16 visible ASCII characters: make one with `openssl rand -hex 32`".into());
-    }
-    if let Some(tenant) = &tenant {
-        validate::tenant(tenant).map_err(|message| format!("the tenant `{tenant}` {message}"))?;
-    }
-    Ok(Token { secret: Secret::new(secret), tenant: tenant.map(Arc::from) })
+    Some(HttpSettings { listen: listen?, tokens: tokens.unwrap_or_default(), max_body_bytes })
 }
 
 fn read_redis(from: &mut Reader, mode: Mode) -> RedisSettings {

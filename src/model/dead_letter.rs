@@ -20,6 +20,58 @@ pub struct DeadLetter {
     pub entry: Bytes,
 }
 
+/// How many bytes are left of an entry that is cut.
+pub const CUT: usize = 1024;
+
+/// A dead letter as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLetter {
+    /// Of letters and digits.
+    pub id: String,
+    pub reason: String,
+    /// `None` of one that somebody else put there.
+    pub at: Option<Timestamp>,
+    /// The entry, or its first bytes when it is `cut`.
+    pub entry: Bytes,
+    /// Bytes of the whole entry.
+    pub size: u64,
+    pub cut: bool,
+}
+
+impl KeptLetter {
+    /// A letter as [`DeadLetter::to_json`] spells it; of anything else, the entry is all of it.
+    #[must_use]
+    pub fn from_stored(id: String, stored: Bytes) -> Self {
+        let read = serde_json::from_slice::<Wire<'_>>(&stored).ok().map(|wire| {
+            let raw = wire.entry_base64.and_then(|text| STANDARD.decode(text).ok());
+            let entry = raw.unwrap_or_else(|| wire.entry.into_owned().into_bytes());
+            (wire.reason.into_owned(), clock::from_unix_seconds(wire.at), Bytes::from(entry))
+        });
+        match read {
+            Some((reason, at, entry)) => Self { id, reason, at: Some(at), size: entry.len() as u64, entry, cut: false },
+            None => Self::foreign(id, stored),
+        }
+    }
+
+    /// One that is not spelled as we do.
+    #[must_use]
+    pub fn foreign(id: String, entry: Bytes) -> Self {
+        let reason = "somebody else put this here: it is all of the entry".into();
+        Self { id, reason, at: None, size: entry.len() as u64, entry, cut: false }
+    }
+
+    /// The same with an entry of more than `max` bytes cut.
+    #[must_use]
+    pub fn cut_to(mut self, max: usize) -> Self {
+        if self.entry.len() > max {
+            self.cut = true;
+            // A copy: a slice would keep all of it in memory.
+            self.entry = Bytes::copy_from_slice(&self.entry[..CUT.min(self.entry.len())]);
+        }
+        self
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     reason: std::borrow::Cow<'a, str>,

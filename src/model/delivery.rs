@@ -207,6 +207,19 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Totals are kept by the hour: hours since 1970 in UTC.
+    #[must_use]
+    pub fn hour_of(at: Timestamp) -> i64 {
+        at.timestamp().div_euclid(3600)
+    }
+
+    /// Seconds; 0 when no attempt was made.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "an average needs no more than 53 bits")]
+    pub fn average(attempted: u64, micros: u64) -> f64 {
+        if attempted == 0 { 0.0 } else { micros as f64 / 1e6 / attempted as f64 }
+    }
+
     /// Delivered, of all that are settled one way or the other; 0 when none is. In percent.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]

@@ -11,7 +11,8 @@ use crate::model::clock::Timestamp;
 use crate::model::event::DEFAULT_TENANT;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Problem;
-use crate::model::secret::Secret;
+use crate::model::rotation::EarlierSecret;
+use crate::model::secret::{SEALED, Secret};
 use crate::model::{validate, whole};
 
 /// The retry schedule that the word `"standard"` stands for, in seconds (Standard Webhooks 1.0.0).
@@ -86,6 +87,10 @@ pub struct Endpoint {
     pub tenant: Arc<str>,
     pub spec: EndpointSpec,
     pub secret: Secret,
+    /// Secrets that were replaced and are still valid, newest first.
+    pub earlier: Vec<EarlierSecret>,
+    /// Why its secrets cannot be read. Nothing can be signed then, so what it is owed waits.
+    pub locked: Option<String>,
     pub disabled_reason: Option<String>,
     /// Since when all attempts have failed, as far as workers have written it down.
     pub failing_since: Option<Timestamp>,
@@ -222,7 +227,13 @@ impl EndpointDraft {
 }
 
 /// Puts a field that was given into its place, or says what is wrong with it.
-fn take<T, U>(given: Option<T>, field: &str, check: impl FnOnce(T) -> Result<U, String>, place: &mut U, problems: &mut Vec<Problem>) {
+pub(super) fn take<T, U>(
+    given: Option<T>,
+    field: &str,
+    check: impl FnOnce(T) -> Result<U, String>,
+    place: &mut U,
+    problems: &mut Vec<Problem>,
+) {
     match given.map(check) {
         None => {}
         Some(Ok(value)) => *place = value,
@@ -271,10 +282,13 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Vec<Problem> {
     problems
 }
 
-fn check_secret(secret: &str) -> Result<(), String> {
+pub(super) fn check_secret(secret: &str) -> Result<(), String> {
     use base64::Engine as _;
     if !(8..=512).contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("must be 8 to 512 visible ASCII characters".into());
+    }
+    if secret.starts_with(SEALED) {
+        return Err(format!("must not start with {SEALED}"));
     }
     match secret.strip_prefix("whsec_").map(|key| base64::engine::general_purpose::STANDARD.decode(key)) {
         Some(Err(_)) => Err("starts with whsec_, so the rest must be base64".into()),
@@ -301,7 +315,7 @@ fn check_rate_limit(limit: RateLimit) -> Result<RateLimit, String> {
     }
 }
 
-fn seconds(value: f64, min: f64, max: f64) -> Result<Duration, String> {
+pub(super) fn seconds(value: f64, min: f64, max: f64) -> Result<Duration, String> {
     if (min..=max).contains(&value) {
         Duration::try_from_secs_f64(value).map_err(|error| error.to_string())
     } else {

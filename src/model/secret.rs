@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// How a secret starts that is encrypted: nobody's own does.
+pub const SEALED: &str = "sealed:";
+
 /// The secret as its owner sees it. Never printed: `Debug` hides it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

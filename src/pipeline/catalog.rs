@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::matching::Index;
 use super::patience::Patience;
+use crate::model::clock::Timestamp;
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::page::Page;
 use crate::model::problem::Problem;
-use crate::ports::{BackendError, Catalog, CatalogError, Changes, Observe};
+use crate::model::rotation::Rotation;
+use crate::ports::{BackendError, Catalog, CatalogError, Changes, Encrypted, Observe};
 use crate::sender::guard::Guard;
 
 /// How often changes made by other processes are looked for; the contract gives one second.
@@ -166,6 +168,19 @@ impl Catalog for LiveCatalog {
         self.backend.remove(id, tenant).await?;
         self.refreshed(()).await;
         Ok(())
+    }
+
+    async fn rotate_secret(&self, id: i64, tenant: Option<&str>, rotation: &Rotation) -> Result<Endpoint, CatalogError> {
+        let endpoint = self.backend.rotate_secret(id, tenant, rotation).await?;
+        Ok(self.refreshed(endpoint).await)
+    }
+
+    async fn forget_secrets(&self, now: Timestamp) -> Result<u64, BackendError> {
+        self.backend.forget_secrets(now).await
+    }
+
+    async fn encrypt_secrets(&self, after: i64, max: usize) -> Result<Encrypted, BackendError> {
+        self.backend.encrypt_secrets(after, max).await
     }
 
     async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use super::retry::Verdict;
 use crate::model::clock::Timestamp;
@@ -65,6 +66,13 @@ pub(super) enum Origin {
     Schedule,
 }
 
+/// When a request to an endpoint with a rate limit may be made. What is late by more would make a burst with those that follow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) at: Instant,
+    pub(super) latest: Instant,
+}
+
 /// One delivery on its way through this process.
 pub(super) struct Flight {
     pub(super) id: DeliveryId,
@@ -73,6 +81,8 @@ pub(super) struct Flight {
     /// Attempts that are recorded.
     pub(super) attempts_before: u32,
     pub(super) origin: Origin,
+    /// Of an endpoint with a rate limit, the latest one that it got.
+    pub(super) slot: Option<Slot>,
 }
 
 impl Flight {

@@ -126,7 +126,7 @@ impl Intake {
             for (index, endpoint) in endpoints.into_iter().enumerate() {
                 let (id, _) = routing.deliveries[index];
                 let origin = Origin::Routing { routing: Arc::clone(&routing), index };
-                flights.push(Flight { id, endpoint, event: Arc::clone(&event), attempts_before: 0, origin });
+                flights.push(Flight { id, endpoint, event: Arc::clone(&event), attempts_before: 0, origin, slot: None });
             }
         }
         self.budget.take(flights.len());

@@ -4,6 +4,8 @@
 mod gates;
 mod health;
 mod lane;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +38,8 @@ pub(super) type Away = (Flight, Duration);
 pub(super) struct Turns {
     pub(super) starts: Vec<Start>,
     pub(super) away: Vec<Away>,
+    /// Those that missed their slot, and need a new one.
+    pub(super) late: Vec<Flight>,
 }
 
 pub(super) struct Lanes {
@@ -58,6 +62,8 @@ struct State {
     /// Requests in flight to endpoints that do not move.
     stuck: usize,
     closed: bool,
+    /// Flights that missed their slot, until somebody is told.
+    late: Vec<Flight>,
 }
 
 impl State {
@@ -91,7 +97,12 @@ impl State {
         let ready = self.lanes.get(&id).is_some_and(|lane| !lane.has_turn && self.may_start(id, lane, now));
         if ready && let Some(lane) = self.lanes.get_mut(&id) {
             lane.has_turn = true;
-            self.turns.push_back(id);
+            // A slot is a moment: where others have their turns first, it would pass.
+            if lane.is_urgent() {
+                self.turns.push_front(id);
+            } else {
+                self.turns.push_back(id);
+            }
         }
     }
 
@@ -102,13 +113,18 @@ impl State {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.has_turn = false;
             // Otherwise its own end of a flight, or the next look, gives it another turn.
-            if may_start && let Some(flight) = lane.start(now) {
+            if !may_start {
+                continue;
+            }
+            if let Some(flight) = lane.start(now, &mut self.late) {
                 self.in_flight += 1;
                 self.stuck += usize::from(lane.stuck);
                 let target = Arc::clone(&lane.target);
                 self.give_turn(id, now);
                 return Some(Start { flight, target, at: now });
             }
+            // All that waited was late.
+            self.count(id);
         }
         None
     }
@@ -144,6 +160,7 @@ impl Lanes {
             busy: 0,
             stuck: 0,
             closed: false,
+            late: Vec::new(),
         };
         Self { state: Mutex::new(state), lane_limit: worker.endpoint_in_flight, breaker }
     }
@@ -152,8 +169,8 @@ impl Lanes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes flights in, and answers those whose turn it is now, and those that are sent away: their endpoint is left alone, or does
-    /// not move. After [`Lanes::close`] all of them are sent away.
+    /// Takes flights in, and answers those whose turn it is now, and those that are sent away: their endpoint is left alone, does
+    /// not move, or takes little and has enough waiting, or they need a new slot. After [`Lanes::close`] all of them are sent away.
     pub(super) fn offer(&self, flights: Vec<Flight>) -> Turns {
         let mut state = self.state();
         let mut turns = Turns::default();
@@ -170,7 +187,8 @@ impl Lanes {
             }
             let lane = state.lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit));
             lane.follow(&flight.endpoint, self.lane_limit);
-            if let Some(wait) = state.stuck_for(id, now) {
+            let full = lane.turns_away();
+            if let Some(wait) = full.or_else(|| state.stuck_for(id, now)) {
                 turns.away.push((flight, wait));
                 continue;
             }
@@ -181,7 +199,17 @@ impl Lanes {
             state.give_turn(id, now);
         }
         turns.starts = state.starts(now);
+        turns.late = std::mem::take(&mut state.late);
         turns
+    }
+
+    /// For how long flights of that endpoint would be sent away if they were offered; `None` if they would not.
+    pub(super) fn left_alone(&self, endpoint_id: i64) -> Option<Duration> {
+        let (state, now) = (self.state(), Instant::now());
+        match state.gates.passage(endpoint_id, now) {
+            Passage::Shut(rest) => Some(rest),
+            Passage::Open => state.stuck_for(endpoint_id, now),
+        }
     }
 
     /// Ends a flight of that endpoint, which was started then, and answers the one whose turn it is now.
@@ -204,7 +232,7 @@ impl Lanes {
     }
 
     /// Looks how the lanes move, and answers what may start now, and what is sent away: all that waits where the oldest flight has
-    /// waited for `patience`, where nothing moves, or where the endpoint is left alone. `since` is how long ago it was called last.
+    /// waited for `patience`, where nothing moves, or where the endpoint is left alone; and what needs a new slot. `since` is how long ago it was called last.
     pub(super) fn look(&self, patience: Duration, since: Duration) -> Turns {
         let mut state = self.state();
         let state = &mut *state;
@@ -228,6 +256,7 @@ impl Lanes {
             state.give_turn(id, now);
         }
         turns.starts = state.starts(now);
+        turns.late = std::mem::take(&mut state.late);
         turns
     }
 
@@ -274,7 +303,8 @@ impl Lanes {
         let mut state = self.state();
         let waiting = state.lanes.get_mut(&endpoint_id).map(|lane| std::mem::take(&mut lane.waiting));
         state.count(endpoint_id);
-        waiting.into_iter().flatten().map(|(_, flight)| flight).collect()
+        let late: Vec<_> = state.late.extract_if(.., |flight| flight.endpoint.id == endpoint_id).collect();
+        waiting.into_iter().flatten().map(|(_, flight)| flight).chain(late).collect()
     }
 
     /// Lets nothing more start.
@@ -287,7 +317,8 @@ impl Lanes {
         let mut state = self.state();
         state.closed = true;
         state.turns.clear();
-        state.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).map(|(_, flight)| flight).collect()
+        let late = std::mem::take(&mut state.late);
+        state.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).map(|(_, flight)| flight).chain(late).collect()
     }
 
     /// How many requests are in flight.

@@ -117,6 +117,8 @@ mod tests {
             tenant: Arc::from(tenant),
             spec,
             secret,
+            earlier: Vec::new(),
+            locked: None,
             disabled_reason: None,
             failing_since: None,
             recovering: false,

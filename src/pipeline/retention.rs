@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::patience::{self, Patience};
@@ -10,15 +11,19 @@ use crate::config::RetentionSettings;
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Observe, Records};
+use crate::ports::{BackendError, Catalog, Observe, Records};
 
 /// Rows that are looked at in one go.
 const PAGE: usize = 1000;
 /// After each page it rests for so many times as long as the page took, and so has a fifth of one connection at most.
 const REST: u32 = 4;
 
+/// What is counted is mostly about deliveries that were created in this last time: their hours are left alone.
+const OPEN: TimeDelta = TimeDelta::hours(1);
+
 pub(super) struct Retention {
     pub(super) records: Arc<dyn Records>,
+    pub(super) catalog: Arc<dyn Catalog>,
     pub(super) observe: Arc<dyn Observe>,
     pub(super) settings: RetentionSettings,
 }
@@ -27,6 +32,9 @@ pub(super) struct Retention {
 enum Place {
     Deliveries(Option<DeliveryId>),
     Events(Option<(Timestamp, EventKey)>),
+    /// Secrets that were replaced.
+    Secrets,
+    Totals,
 }
 
 impl Retention {
@@ -74,7 +82,15 @@ impl Retention {
             Place::Events(from) => {
                 let forgotten = self.records.forget_events(before, from.as_ref(), PAGE).await?;
                 self.observe.forgot(forgotten.removed, 0);
-                Ok(forgotten.next.map(|next| Place::Events(Some(next))))
+                Ok(Some(forgotten.next.map_or(Place::Secrets, |next| Place::Events(Some(next)))))
+            }
+            Place::Secrets => {
+                self.catalog.forget_secrets(clock::now()).await?;
+                Ok(Some(Place::Totals))
+            }
+            Place::Totals => {
+                let more = self.records.put_totals_together(clock::now() - OPEN, PAGE).await?;
+                Ok(more.then_some(Place::Totals))
             }
         }
     }

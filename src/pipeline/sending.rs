@@ -1,7 +1,7 @@
 //! Sends what has its turn: a task per running request, which takes the next flight when it is done.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -12,7 +12,9 @@ use tokio_util::task::TaskTracker;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Away, Lanes, Sign, Start, Turns};
+use super::limits::Limits;
 use super::retry::{self, Verdict};
+use super::returns::Returns;
 use super::{panics, patience};
 use crate::config::RetrySettings;
 use crate::faults;
@@ -21,14 +23,17 @@ use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
 
-/// Flights that did not get their turn come back over at least so long.
-const PARKED: Duration = Duration::from_secs(2);
+/// How long what cannot be signed waits before it is looked at again.
+const LOCKED: Duration = Duration::from_secs(10);
 
 pub(super) struct Sending {
+    /// Where flights of endpoints with a rate limit wait before they go into their lanes.
+    pub(super) limits: Limits,
     pub(super) lanes: Lanes,
     pub(super) sender: Sender,
     pub(super) catalog: Arc<LiveCatalog>,
     pub(super) retry: RetrySettings,
+    pub(super) returns: Mutex<Returns>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
     pub(super) tasks: TaskTracker,
@@ -38,7 +43,17 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Takes flights in and starts those whose turn it is.
-    pub(super) async fn offer(self: &Arc<Self>, flights: Vec<Flight>) {
+    pub(super) async fn offer(self: &Arc<Self>, mut flights: Vec<Flight>) {
+        let limited = |flight: &mut Flight| flight.endpoint.spec.rate_limit.is_some();
+        if flights.iter_mut().any(limited) {
+            let limited = flights.extract_if(.., limited).collect();
+            self.wait_for_slots(limited).await;
+        }
+        self.go(flights).await;
+    }
+
+    /// Lets flights into their lanes that have their slot, or need none.
+    pub(super) async fn go(self: &Arc<Self>, flights: Vec<Flight>) {
         let turns = self.lanes.offer(flights);
         self.take(turns).await;
     }
@@ -46,6 +61,12 @@ impl Sending {
     async fn take(self: &Arc<Self>, turns: Turns) {
         self.start(turns.starts);
         self.park(turns.away).await;
+        self.wait_for_slots(turns.late).await;
+    }
+
+    async fn wait_for_slots(&self, flights: Vec<Flight>) {
+        let refused = self.limits.add(flights);
+        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
     }
 
     pub(super) fn start(self: &Arc<Self>, starts: Vec<Start>) {
@@ -67,6 +88,10 @@ impl Sending {
 
     async fn attempt(&self, flight: &Flight, target: &Target) -> (Landing, Sign) {
         let number = flight.attempts_before + 1;
+        // Our own trouble: it was logged when the endpoint was read, and what is owed waits until somebody brings the key.
+        if target.is_locked() {
+            return (Landing::Parked { until: clock::after(clock::now(), patience::jittered(LOCKED, 0.3)) }, Sign::Nothing);
+        }
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(async {
             faults::panic_at("sending", &flight.event.key.id);
@@ -96,9 +121,10 @@ impl Sending {
         (Landing::Attempted { attempt, verdict }, sign)
     }
 
-    /// Takes out what waits for its turn in the endpoint's lane, and answers which deliveries these are.
+    /// Takes out what waits for its turn in the endpoint's lane, or for a slot, and answers which deliveries these are.
     pub(super) async fn stop(&self, endpoint_id: i64, reason: &str) -> Vec<DeliveryId> {
-        let flights = self.lanes.take(endpoint_id);
+        let mut flights = self.limits.take(endpoint_id);
+        flights.extend(self.lanes.take(endpoint_id));
         let ids = flights.iter().map(|flight| flight.id).collect();
         for flight in flights {
             self.report(Report::Landed { flight, landing: Landing::Stopped { last: None, reason: reason.to_owned() } }).await;
@@ -106,14 +132,12 @@ impl Sending {
         ids
     }
 
-    /// Puts flights back onto the schedule, after as long as they wait, and spread over as long again: so they do not come back all at once.
-    async fn park(&self, away: Vec<Away>) {
-        let now = clock::now();
+    /// Puts flights back onto the schedule, for at least as long as they wait, one after the other.
+    pub(super) async fn park(&self, away: Vec<Away>) {
+        let (now, at) = (clock::now(), Instant::now());
         for (flight, wait) in away {
-            // With nothing to wait for, it is for others to take up at once.
-            let spread = if wait.is_zero() { wait } else { wait.max(PARKED) };
-            let until = clock::after(now, wait + patience::jittered(spread / 2, 1.0));
-            self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
+            let wait = self.returns.lock().unwrap_or_else(PoisonError::into_inner).next(flight.endpoint.id, wait, at);
+            self.report(Report::Landed { flight, landing: Landing::Parked { until: clock::after(now, wait) } }).await;
         }
     }
 
@@ -134,7 +158,8 @@ impl Sending {
 
     /// Lets nothing more start, and gives back all that waits.
     pub(super) async fn close(&self) {
-        let waiting = self.lanes.close();
+        let mut waiting = self.limits.close();
+        waiting.extend(self.lanes.close());
         self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
     }
 

@@ -1,6 +1,6 @@
 //! Puts the road together, runs it, and drains it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -13,9 +13,12 @@ use super::catalog::LiveCatalog;
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::leases::Leases;
+use super::limits::Limits;
 use super::outbox;
 use super::record::Recorder;
+use super::requeue::Requeuing;
 use super::retention::Retention;
+use super::runs::{self, Runner};
 use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::{pacing, stopping, sweep};
@@ -42,6 +45,8 @@ pub struct Parts {
     pub retention: RetentionSettings,
     /// How long an endpoint may fail before it is disabled; zero is for ever.
     pub disable_after: Duration,
+    /// Dead letters that are enqueued again.
+    pub requeue: Requeuing,
     /// Door 3, where the records have one.
     pub outbox: Option<Box<dyn Outbox>>,
 }
@@ -74,6 +79,8 @@ impl Worker {
         let (reports, reported) = mpsc::channel(parts.worker.commit_batch * 2);
         let (settlements, committed) = mpsc::channel(AHEAD);
 
+        intakes.spawn(watched(runs::run(Runner::of(&parts), stop.clone()), &failed));
+
         let settler = Settler {
             queue: Arc::clone(&parts.queue),
             leases: Arc::clone(&leases),
@@ -96,16 +103,23 @@ impl Worker {
         writers.spawn(watched(recorder.run(reported, abort_writers.clone()), &failed));
 
         let sending = Arc::new(Sending {
+            limits: Limits::new(parts.worker.in_flight * 2),
             lanes: Lanes::new(parts.worker, parts.breaker),
             sender: parts.sender,
             catalog: Arc::clone(&parts.catalog),
             retry: parts.retry,
+            returns: Mutex::default(),
             reports,
             observe: Arc::clone(&parts.observe),
             tasks: requests.clone(),
             abort: abort.clone(),
         });
-        let retention = Retention { records: Arc::clone(&parts.records), observe: Arc::clone(&parts.observe), settings: parts.retention };
+        let retention = Retention {
+            records: Arc::clone(&parts.records),
+            catalog: parts.catalog.clone(),
+            observe: Arc::clone(&parts.observe),
+            settings: parts.retention,
+        };
         intakes.spawn(watched(retention.run(stop.clone()), &failed));
         let intake = Arc::new(Intake {
             queue: parts.queue,
@@ -189,6 +203,9 @@ fn spawn_intakes(
     }
     tasks.spawn(watched(stopping::run(own()), failed));
     tasks.spawn(watched(pacing::run(own(), stop()), failed));
+    let sending = || Arc::clone(&intake.sending);
+    tasks.spawn(watched(sending().ask_for_slots(Arc::clone(&intake.queue), stop()), failed));
+    tasks.spawn(watched(sending().release_slots(stop()), failed));
     tasks.spawn(watched(sweep::take_over(own(), sweep_interval, stop()), failed));
     tasks.spawn(watched(sweep::look(own(), sweep_interval, stop()), failed));
     tasks.spawn(watched(sweep::restore(own(), stop()), failed));

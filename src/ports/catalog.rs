@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 
 use super::BackendError;
+use crate::model::clock::Timestamp;
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::page::Page;
 use crate::model::problem::Problem;
+use crate::model::rotation::Rotation;
 
 /// What changed among the endpoints.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +19,17 @@ pub struct Changes {
     pub removed: Vec<i64>,
 }
 
+/// What one step of encrypting came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Encrypted {
+    pub looked_at: u64,
+    pub encrypted: u64,
+    /// Endpoints whose secrets cannot be read, with the reason.
+    pub unreadable: Vec<(i64, String)>,
+    /// The last endpoint that was looked at; `None` when there is none after it.
+    pub next: Option<i64>,
+}
+
 /// Why an endpoint could not be registered, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -26,6 +39,9 @@ pub enum CatalogError {
     NotFound,
     #[error("the endpoint is not valid")]
     Invalid(Vec<Problem>),
+    /// As things stand it cannot be done; why is for the owner.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 /// The endpoints.
@@ -44,6 +60,18 @@ pub trait Catalog: Send + Sync {
 
     /// Removes an endpoint. Its deliveries stay listed.
     async fn remove(&self, id: i64, tenant: Option<&str>) -> Result<(), CatalogError>;
+
+    /// Replaces the secret, whoever else does at the same time. The one that was replaced stays valid for the overlap, and no earlier one
+    /// for longer than that. `Conflict` when too many are valid, or when those that there are cannot be read; `Invalid` when the new one is
+    /// among them.
+    async fn rotate_secret(&self, id: i64, tenant: Option<&str>, rotation: &Rotation) -> Result<Endpoint, CatalogError>;
+
+    /// Removes earlier secrets whose time was over at `now`, and answers from how many endpoints.
+    async fn forget_secrets(&self, now: Timestamp) -> Result<u64, BackendError>;
+
+    /// Encrypts the secrets of up to `max` endpoints after `after`, in the order of their ids, with the first master key, where they
+    /// are not. `updated_at` stays. Those that cannot be read are left as they are.
+    async fn encrypt_secrets(&self, after: i64, max: usize) -> Result<Encrypted, BackendError>;
 
     /// One endpoint; `None` too when it is of another tenant.
     async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError>;

@@ -56,10 +56,23 @@ pub struct Ask {
     pub endpoint_id: i64,
     /// The time from one slot to the next. It is counted in whole microseconds, rounded up, and at least one.
     pub every: Duration,
-    /// How many slots at most.
+    /// How many deliveries there are.
     pub count: u32,
     /// How far off a slot may be.
     pub ahead: Duration,
+    /// How far off a place may be.
+    pub line: Duration,
+    /// Whether they come for the first time, and not back from the line or for another attempt.
+    pub newcomers: bool,
+}
+
+/// What an [`Ask`] gets: together at most as many as it has deliveries. All from now on, nearest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// When requests may be made.
+    pub slots: Vec<Duration>,
+    /// When to expect a slot.
+    pub places: Vec<Duration>,
 }
 
 /// A part of the [`Queue`](super::Queue): what workers tell one another about endpoints that are to be left alone for a while, and the
@@ -94,9 +107,16 @@ pub trait Pacing: Send + Sync {
     /// reads shows now or the next time.
     async fn pauses(&self, known: u64) -> Result<Option<Pauses>, BackendError>;
 
-    /// Reserves slots, and answers for each ask, in order, how far off they are, nearest first: up to `count`, none more than `ahead`
-    /// from now, and possibly none. A slot is now, or `every` after the endpoint's last one, whichever is later; across all callers no two are
-    /// nearer. One that is not used is lost. What `every` was before does not matter, but a last slot is
-    /// forgotten when the `every` it was reserved with has passed.
-    async fn slots(&self, asks: &[Ask]) -> Result<Vec<Vec<Duration>>, BackendError>;
+    /// Reserves slots, and for what gets none places in the endpoint's line; answers for each ask, in order, what it gets.
+    ///
+    /// Slots: up to `count`, none more than `ahead` from now, and possibly none. A slot is now, or `every` after the endpoint's last
+    /// one, whichever is later; across all callers no two are nearer. Newcomers get none while the last place in the line is more than `ahead`
+    /// from now, so that they do not overtake those who wait.
+    ///
+    /// Places: for all that got no slot, but none more than `line` from now; what is left gets neither. A place is `every` after the last slot or
+    /// after the last place, whichever is later. It reserves nothing: who comes back when it is near finds a slot, since newcomers do not take it.
+    ///
+    /// A slot or a place that is not used is lost. What `every` was before does not matter, but a last slot or place is
+    /// forgotten when the `every` it was given with has passed.
+    async fn slots(&self, asks: &[Ask]) -> Result<Vec<Given>, BackendError>;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BackendError, Pacing};
+use super::{BackendError, DeadLetters, Pacing};
 use crate::model::clock::Timestamp;
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
@@ -130,7 +130,7 @@ pub struct Depth {
 ///
 /// All leases have the length that the backend was made with.
 #[async_trait]
-pub trait Queue: Pacing {
+pub trait Queue: Pacing + DeadLetters {
     /// Which server it is: `redis`, `sqlite`.
     fn name(&self) -> &'static str;
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, Disabling, Recovery, Stopping};
+use super::{BackendError, Disabling, Recovery, Runs, Stopping};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
+use crate::model::event_view::{EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 
 /// An event with all the deliveries it will ever have.
@@ -104,7 +105,7 @@ pub struct Forgotten<P> {
 
 /// The truth: every event and delivery that a commit was made for.
 #[async_trait]
-pub trait Records: Stopping {
+pub trait Records: Stopping + Runs {
     /// Which server it is: `postgres`, `sqlite`.
     fn name(&self) -> &'static str;
 
@@ -161,7 +162,16 @@ pub trait Records: Stopping {
         max: usize,
     ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError>;
 
-    /// Deliveries newest first, starting after `after`.
+    /// Events newest first, starting after `after`. A page may have less than `limit` and still say where the next one starts: looking for what
+    /// is rare ends in time.
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<&EventPlace>,
+        limit: u32,
+    ) -> Result<Page<EventView, EventPlace>, BackendError>;
+
+    /// Deliveries newest first, starting after `after`, in pages as those of events.
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -172,11 +182,15 @@ pub trait Records: Stopping {
     /// One delivery with its attempts, first attempt first.
     async fn delivery(&self, id: DeliveryId, tenant: Option<&str>) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, BackendError>;
 
-    /// Totals over the deliveries created at `since` or later.
+    /// Totals over the deliveries created in the hour of `since` (in UTC) or later, as of all commits that were made.
     async fn totals(&self, since: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError>;
 
     /// The same for each of these endpoints, in order.
     async fn endpoint_totals(&self, since: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError>;
+
+    /// Puts together what the totals of hours before that of `before` are kept in, as far as it goes with looking at `max` pieces.
+    /// Changes no total. Answers whether there was anything.
+    async fn put_totals_together(&self, before: Timestamp, max: usize) -> Result<bool, BackendError>;
 
     /// Whether it can do its work now.
     async fn ping(&self) -> Result<(), BackendError>;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::BackendError;
+use super::{BackendError, Bulk};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{DeliveryId, DeliveryView, Status};
+use crate::model::run::RunId;
 
 /// A delivery that waited, and was stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,10 @@ pub enum RetryError {
     Removed(i64),
     #[error("the delivery's event is gone, so there is nothing to send")]
     EventGone,
+    #[error(
+        "run {0} does this already: see GET /api/webhooks/runs/{0}, or end it with POST /api/webhooks/runs/{0}/cancel before another one starts"
+    )]
+    Running(RunId),
 }
 
 /// Puts failed deliveries back: what was put back goes out at once, with the next attempt number.
@@ -74,6 +79,7 @@ pub trait Retries: Send + Sync {
     /// One delivery, as it is then.
     async fn retry(&self, id: DeliveryId, tenant: Option<&str>) -> Result<DeliveryView, RetryError>;
 
-    /// All that failed of one endpoint in the window, oldest first. Answers how many there were.
-    async fn retry_failed(&self, endpoint: i64, tenant: Option<&str>, window: Window) -> Result<u64, RetryError>;
+    /// All that failed of one endpoint in the window, oldest first: at once where there are up to a hundred, and otherwise by a run.
+    /// Answers how many there were.
+    async fn retry_failed(&self, endpoint: i64, tenant: Option<&str>, window: Window) -> Result<Bulk<u64>, RetryError>;
 }

@@ -1,5 +1,6 @@
 //! The one HTTP client of all deliveries.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_rustls::TlsConnector;
 
 use super::classify;
 use super::connect::{self, Connector};
@@ -48,8 +50,10 @@ pub struct Sender {
     /// Keeps connections for further requests.
     keeping: HttpClient,
     /// Makes a connection for each request.
-    single: HttpClient,
-    guard: Guard,
+    pub(super) single: HttpClient,
+    pub(super) guard: Guard,
+    pub(super) resolver: GuardedResolver,
+    pub(super) tls: TlsConnector,
     open: Open,
     most_open: usize,
 }
@@ -67,7 +71,8 @@ impl Sender {
     pub fn new(guard: Guard, settings: &ConnectionSettings) -> Result<Self, SenderError> {
         let open = Open::default();
         let tls = connect::tls(&settings.more_roots)?;
-        let connector = Connector::new(GuardedResolver::new(guard.clone()), tls, open.clone());
+        let (resolver, tls) = (GuardedResolver::new(guard.clone()), TlsConnector::from(Arc::new(tls)));
+        let connector = Connector::new(resolver.clone(), tls.clone(), open.clone());
         let client = |idle_per_host: usize| {
             Client::builder(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -83,7 +88,12 @@ impl Sender {
                 .http2_keep_alive_timeout(PING_WITHIN)
                 .build(connector.clone())
         };
-        Ok(Self { keeping: client(settings.idle_per_host), single: client(0), guard, open, most_open: settings.kept })
+        Ok(Self { keeping: client(settings.idle_per_host), single: client(0), guard, resolver, tls, open, most_open: settings.kept })
+    }
+
+    /// Makes one attempt that is no delivery's, and says so to the receiver.
+    pub async fn test(&self, target: Target, event: &Event) -> Attempt {
+        self.send(&target.for_tests(), DeliveryId(uuid::Uuid::now_v7()), event, 1).await
     }
 
     /// Makes one attempt. Whatever the receiver does, within the endpoint's timeout this ends in an outcome.
@@ -109,7 +119,7 @@ impl Sender {
             let mut request = Request::new(Full::new(event.body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri.clone();
-            *request.headers_mut() = target.headers(delivery, event, attempt, at.timestamp());
+            *request.headers_mut() = target.headers(delivery, event, attempt, at);
             request
         };
         // Connections that are kept never outnumber this; what comes beyond closes its own.

@@ -43,14 +43,14 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(resolver: GuardedResolver, tls: ClientConfig, open: Open) -> Self {
+    pub(super) fn new(resolver: GuardedResolver, tls: TlsConnector, open: Open) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(ASK_AFTER));
         tcp.set_keepalive_interval(Some(ASK_AFTER));
         tcp.set_keepalive_retries(Some(3));
-        Self { tcp, tls: TlsConnector::from(Arc::new(tls)), open }
+        Self { tcp, tls, open }
     }
 }
 
@@ -81,7 +81,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-fn server_name(uri: &Uri) -> Result<ServerName<'static>, BoxError> {
+pub(super) fn server_name(uri: &Uri) -> Result<ServerName<'static>, BoxError> {
     let host = uri.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     Ok(ServerName::try_from(host)?.to_owned())

@@ -79,8 +79,14 @@ impl GuardedResolver {
         Self { guard, ask: Arc::new(ask), lookups: Arc::default(), room: Arc::new(Semaphore::new(LOOKUPS)) }
     }
 
-    async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
+    /// All addresses of a name, those that must not be reached included.
+    pub(super) async fn all(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         let found = self.lookup(name).await.map_err(|source| ResolveError::Lookup { name: name.to_owned(), source })?;
+        Ok(found.to_vec())
+    }
+
+    async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
+        let found = self.all(name).await?;
         let (mut allowed, mut blocked) = (Vec::new(), None);
         for address in found.iter() {
             match self.guard.check(*address) {

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::model::clock::Timestamp;
+use crate::model::rotation::EarlierSecret;
 use crate::model::secret::Secret;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -13,15 +15,18 @@ type HmacSha256 = Hmac<Sha256>;
 #[derive(Clone)]
 pub(super) struct SigningKeys {
     plain: HmacSha256,
-    /// Newest first; one entry of `webhook-signature` each.
-    standard: Vec<HmacSha256>,
+    /// Newest first, each with its end; one entry of `webhook-signature` each while it is valid.
+    standard: Vec<(HmacSha256, Timestamp)>,
 }
 
 impl SigningKeys {
-    /// `secrets` newest first, at least one.
-    pub(super) fn new(secrets: &[&Secret]) -> Self {
-        let newest = secrets.first().map_or("", |secret| secret.reveal());
-        Self { plain: keyed(newest.as_bytes()), standard: secrets.iter().map(|secret| keyed(&standard_key(secret))).collect() }
+    /// `earlier` newest first.
+    pub(super) fn new(newest: &Secret, earlier: &[EarlierSecret]) -> Self {
+        let all = std::iter::once((newest, Timestamp::MAX_UTC)).chain(earlier.iter().map(|one| (&one.secret, one.until)));
+        Self {
+            plain: keyed(newest.reveal().as_bytes()),
+            standard: all.map(|(secret, until)| (keyed(&standard_key(secret)), until)).collect(),
+        }
     }
 
     /// `sha256=` and the lower-case hex of HMAC-SHA256 over the body, with the UTF-8 bytes of the newest secret as shown.
@@ -38,10 +43,11 @@ impl SigningKeys {
         signature
     }
 
-    /// `v1,<base64>` over `{id}.{timestamp}.{body}` for every valid secret, newest first, separated by spaces.
-    pub(super) fn standard(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
+    /// `v1,<base64>` over `{id}.{timestamp}.{body}` for every secret that is valid at `at`, newest first, separated by spaces.
+    pub(super) fn standard(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
         let mut signature = String::with_capacity(self.standard.len() * 48);
-        for key in &self.standard {
+        let timestamp = at.timestamp().to_string();
+        for (key, _) in self.standard.iter().filter(|(_, until)| at < *until) {
             if !signature.is_empty() {
                 signature.push(' ');
             }
@@ -71,16 +77,23 @@ fn standard_key(secret: &Secret) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// Newest first. All but the newest are valid until second 100.
     fn keys(secrets: &[&str]) -> SigningKeys {
-        let secrets: Vec<_> = secrets.iter().map(|secret| Secret::new((*secret).to_owned())).collect();
-        SigningKeys::new(&secrets.iter().collect::<Vec<_>>())
+        let mut secrets = secrets.iter().map(|secret| Secret::new((*secret).to_owned()));
+        let newest = secrets.next().expect("at least one");
+        let earlier: Vec<_> = secrets.map(|secret| EarlierSecret { secret, until: second(100) }).collect();
+        SigningKeys::new(&newest, &earlier)
+    }
+
+    fn second(second: u32) -> Timestamp {
+        crate::model::clock::from_unix_seconds(f64::from(second))
     }
 
     #[test]
     fn the_standard_webhooks_vector_is_reproduced() {
         let signature = keys(&["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]).standard(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            "1614265330",
+            second(1_614_265_330),
             br#"{"test": 2432232314}"#,
         );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
@@ -105,8 +118,9 @@ mod tests {
     fn every_valid_secret_signs_newest_first_and_the_plain_signature_uses_the_newest() {
         let (new, old) = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "plain-old-secret");
         let both = keys(&[new, old]);
-        let wanted = format!("{} {}", keys(&[new]).standard("a", "1", b"x"), keys(&[old]).standard("a", "1", b"x"));
-        assert_eq!(both.standard("a", "1", b"x"), wanted);
+        let wanted = format!("{} {}", keys(&[new]).standard("a", second(99), b"x"), keys(&[old]).standard("a", second(99), b"x"));
+        assert_eq!(both.standard("a", second(99), b"x"), wanted);
+        assert_eq!(both.standard("a", second(100), b"x"), keys(&[new]).standard("a", second(100), b"x"), "its time is over");
         assert_eq!(both.plain(b"x"), keys(&[new]).plain(b"x"));
     }
 }

@@ -5,6 +5,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USE
 use url::Url;
 
 use super::signature::SigningKeys;
+use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryId;
 use crate::model::endpoint::Endpoint;
 use crate::model::event::Event;
@@ -14,9 +15,12 @@ const EVENT: HeaderName = HeaderName::from_static("x-webhook-event");
 const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-webhook-timestamp");
+const TEST: HeaderName = HeaderName::from_static("x-webhook-test");
 const STANDARD_ID: HeaderName = HeaderName::from_static("webhook-id");
 const STANDARD_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+pub(super) const USER_AGENT_VALUE: &str = concat!("Posthaste/", env!("CARGO_PKG_VERSION"));
 
 /// Where and how requests to one endpoint go.
 pub struct Target {
@@ -25,6 +29,7 @@ pub struct Target {
     pub(super) uri: Option<Uri>,
     pub(super) timeout: std::time::Duration,
     keys: SigningKeys,
+    locked: bool,
     headers: HeaderMap,
 }
 
@@ -40,19 +45,39 @@ impl Target {
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
         let url = endpoint.spec.url.clone();
         let uri = url.as_str().parse().ok();
-        Self { url, uri, timeout: endpoint.spec.timeout, keys: SigningKeys::new(&[&endpoint.secret]), headers }
+        Self {
+            url,
+            uri,
+            timeout: endpoint.spec.timeout,
+            keys: SigningKeys::new(&endpoint.secret, &endpoint.earlier),
+            locked: endpoint.locked.is_some(),
+            headers,
+        }
     }
 
-    /// All headers of one attempt, made at `seconds` since 1970.
-    pub(super) fn headers(&self, delivery: DeliveryId, event: &Event, attempt: u32, seconds: i64) -> HeaderMap {
+    /// Whether nothing can be signed for it.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.locked
+    }
+
+    /// Marks all of its requests as tests.
+    #[must_use]
+    pub(super) fn for_tests(mut self) -> Self {
+        self.headers.insert(TEST, HeaderValue::from_static("true"));
+        self
+    }
+
+    /// All headers of one attempt, made at `at`.
+    pub(super) fn headers(&self, delivery: DeliveryId, event: &Event, attempt: u32, at: Timestamp) -> HeaderMap {
         let mut headers = self.headers.clone();
-        let seconds = seconds.to_string();
+        let seconds = at.timestamp().to_string();
         let id = value(&event.key.id);
         headers.insert(PLAIN_SIGNATURE, value(&self.keys.plain(&event.body)));
-        headers.insert(STANDARD_SIGNATURE, value(&self.keys.standard(&event.key.id, &seconds, &event.body)));
+        headers.insert(STANDARD_SIGNATURE, value(&self.keys.standard(&event.key.id, at, &event.body)));
         headers.insert(STANDARD_ID, id);
         let seconds = value(&seconds);
         headers.insert(STANDARD_TIMESTAMP, seconds.clone());

@@ -23,6 +23,7 @@ pub(super) struct Families {
     pub(super) endpoints_active: IntGauge,
     pub(super) endpoints_broken: IntGauge,
     pub(super) in_flight: IntGauge,
+    pub(super) rate_limited: IntCounter,
     pub(super) commits: IntCounter,
     pub(super) commit_rows: IntCounter,
     pub(super) commit_durations: Histogram,
@@ -76,6 +77,10 @@ impl Families {
                 "Endpoints that are left alone because they are broken, as far as this process knows.",
             )?,
             in_flight: maker.gauge("webhook_in_flight", "Requests of this process that are running.")?,
+            rate_limited: maker.counter(
+                "webhook_rate_limited_total",
+                "Deliveries that went back onto the schedule, to wait for their endpoint's rate limit.",
+            )?,
             commits: maker.counter("webhook_commits_total", "Commits made to record what happened.")?,
             commit_rows: maker.counter("webhook_commit_rows_total", "Rows written by those commits.")?,
             commit_durations: maker.commit_durations()?,

@@ -27,7 +27,7 @@ pub fn init(json: bool, filter: &str) -> Result<(), LoggingError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let builder = tracing_subscriber::fmt().with_env_filter(parse(filter)?).with_writer(std::io::stderr);
     let done = if json {
-        builder.json().flatten_event(true).with_current_span(false).finish().try_init()
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish().try_init()
     } else {
         builder.with_ansi(std::io::stderr().is_terminal()).finish().try_init()
     };

@@ -136,6 +136,10 @@ impl Observe for Metrics {
         set(&self.families.in_flight, count);
     }
 
+    fn rate_limited(&self, deliveries: u64) {
+        self.families.rate_limited.inc_by(deliveries);
+    }
+
     fn committed(&self, rows: u64, took: Duration) {
         self.families.commits.inc();
         self.families.commit_rows.inc_by(rows);
@@ -192,6 +196,8 @@ mod tests {
             tenant: new.tenant,
             spec: new.spec,
             secret,
+            earlier: Vec::new(),
+            locked: None,
             disabled_reason: None,
             failing_since: None,
             recovering: false,

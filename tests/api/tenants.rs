@@ -79,7 +79,7 @@ async fn a_bound_token_sees_its_tenant_alone(guarded: Guarded) {
     let [own, other] = guarded.fill().await;
     let acme = guarded.acme();
     let items = async |api: &Api, path: &str| api.get(path).await.expect(200)["items"].as_array().unwrap().clone();
-    for path in ["/api/webhooks/endpoints", "/api/webhooks/deliveries"] {
+    for path in ["/api/webhooks/endpoints", "/api/webhooks/deliveries", "/api/webhooks/events"] {
         assert_eq!(items(&guarded.admin(), path).await.len(), 2, "{path}");
         let seen = items(&acme, path).await;
         assert_eq!((seen.len(), &seen[0]["tenant"]), (1, &json!("acme")), "{path}");

@@ -24,6 +24,9 @@ pub(super) async fn assert_all_delivered(world: &World, paths: &[&str], events: 
     let rows = (world.rows("webhook_deliveries").await, world.number(pairs).await, world.number(delivered).await);
     assert_eq!(rows, (expected, expected, expected), "rows, pairs of event and endpoint, delivered");
     assert_eq!(world.rows("webhook_events").await, i64::try_from(events).expect("few"), "rows of events");
+    let stats = world.api.get("/api/webhooks/stats").await.expect(200);
+    let totals = [&stats["total_deliveries"], &stats["successful_deliveries"], &stats["failed_deliveries"]];
+    assert_eq!(totals.map(|total| total.as_i64().unwrap()), [expected, expected, 0], "the totals are those of the rows");
     let unanswered = "SELECT count(*) AS number FROM webhook_attempts WHERE response_status IS NULL";
     assert_eq!(world.number(unanswered).await, 0, "every attempt had its answer from the receiver");
     tally.assert_attempts(attempts);

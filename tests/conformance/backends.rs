@@ -55,7 +55,7 @@ pub(super) async fn migrate(url: &str) {
     connect(url).migrate().await.expect("migrated");
 }
 
-fn connect(url: &str) -> Postgres {
+pub(super) fn connect(url: &str) -> Postgres {
     let deadline = Duration::from_secs(10);
     let settings =
         PostgresSettings { url: Secret::new(url.to_owned()), connections: 4, connect_timeout: deadline, statement_timeout: deadline };

@@ -1,9 +1,12 @@
 //! Every sentence of the catalog.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
+use posthaste::model::clock;
 use posthaste::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
+use posthaste::model::rotation::Rotation;
 use posthaste::model::secret::Secret;
 use posthaste::ports::{Batch, CatalogError, Changes, Disabling};
 
@@ -19,6 +22,9 @@ for_both_backends! {
     making_an_endpoint_active_takes_its_disabled_reason_away
     an_endpoint_of_another_tenant_is_not_there
     endpoints_are_listed_newest_first_page_by_page
+    a_rotated_secret_leaves_the_earlier_one_valid_for_the_overlap
+    a_rotation_is_refused_where_it_cannot_be_made
+    earlier_secrets_are_forgotten_when_their_time_is_over
 }
 
 async fn changes(stand: &Stand, revision: i64) -> Changes {
@@ -112,4 +118,55 @@ async fn endpoints_are_listed_newest_first_page_by_page(stand: Stand) {
     let found: Vec<_> = first.items.iter().chain(&second.items).map(|endpoint| endpoint.id).collect();
     assert_eq!((found, second.next), (wanted, None));
     assert_eq!(stand.catalog.list(None, None, 50).await.expect("listed").items.len(), 4);
+}
+
+fn rotation(seconds: u64) -> Rotation {
+    Rotation { secret: None, overlap: Duration::from_secs(seconds) }
+}
+
+async fn a_rotated_secret_leaves_the_earlier_one_valid_for_the_overlap(stand: Stand) {
+    let made = stand.endpoint("n").await;
+    let before = clock::now();
+    let revision = changes(&stand, 0).await.revision;
+    let rotated = stand.catalog.rotate_secret(made.id, Some("default"), &rotation(60)).await.expect("rotated");
+    assert_ne!(rotated.secret, made.secret);
+    assert_eq!((rotated.earlier.len(), &rotated.earlier[0].secret), (1, &made.secret));
+    let until = rotated.earlier[0].until;
+    assert!((clock::after(before, Duration::from_secs(60))..=clock::after(clock::now(), Duration::from_secs(60))).contains(&until));
+    assert!(rotated.updated_at > made.updated_at && rotated.spec == made.spec);
+    assert_eq!(get(&stand, made.id).await, rotated);
+    assert_eq!(changes(&stand, revision).await.changed, [rotated]);
+    let again = stand.catalog.rotate_secret(made.id, None, &rotation(10)).await.expect("rotated");
+    assert_eq!(again.earlier.len(), 2);
+    assert!(again.earlier[1].secret == made.secret && again.earlier[1].until == again.earlier[0].until, "none outlives the next");
+    let own = Rotation { secret: Some(Secret::new("my-own-secret".into())), overlap: Duration::ZERO };
+    let alone = stand.catalog.rotate_secret(made.id, None, &own).await.expect("rotated");
+    assert_eq!((alone.secret.reveal(), &*alone.earlier), ("my-own-secret", &[][..]));
+}
+
+async fn a_rotation_is_refused_where_it_cannot_be_made(stand: Stand) {
+    let made = stand.endpoint("n").await;
+    let foreign = stand.catalog.rotate_secret(made.id, Some("other"), &rotation(60)).await;
+    assert!(matches!(foreign, Err(CatalogError::NotFound)));
+    let same = Rotation { secret: Some(made.secret.clone()), overlap: Duration::ZERO };
+    assert!(matches!(stand.catalog.rotate_secret(made.id, None, &same).await, Err(CatalogError::Invalid(_))));
+    for _ in 0..Rotation::MOST_EARLIER {
+        stand.catalog.rotate_secret(made.id, None, &rotation(60)).await.expect("rotated");
+    }
+    assert!(matches!(stand.catalog.rotate_secret(made.id, None, &rotation(60)).await, Err(CatalogError::Conflict(_))));
+    assert_eq!(get(&stand, made.id).await.earlier.len(), Rotation::MOST_EARLIER);
+    stand.catalog.remove(made.id, None).await.expect("removed");
+    assert!(matches!(stand.catalog.rotate_secret(made.id, None, &rotation(60)).await, Err(CatalogError::NotFound)));
+}
+
+async fn earlier_secrets_are_forgotten_when_their_time_is_over(stand: Stand) {
+    let (one, other) = (stand.endpoint("one").await, stand.endpoint("other").await);
+    let one = stand.catalog.rotate_secret(one.id, None, &rotation(10)).await.expect("rotated");
+    let other = stand.catalog.rotate_secret(other.id, None, &rotation(1000)).await.expect("rotated");
+    let later = clock::after(clock::now(), Duration::from_secs(100));
+    assert_eq!(stand.catalog.forget_secrets(clock::now()).await.expect("looked"), 0);
+    assert_eq!(stand.catalog.forget_secrets(later).await.expect("looked"), 1);
+    assert_eq!(stand.catalog.forget_secrets(later).await.expect("looked"), 0);
+    assert_eq!(get(&stand, one.id).await, Endpoint { earlier: Vec::new(), ..one });
+    assert_eq!(get(&stand, other.id).await, other);
 }

@@ -132,7 +132,9 @@ async fn nothing_is_left_of_pauses_and_slots_that_are_over() {
         .await;
     };
     let [seven, eight, nine] = [7, 8, 9].map(|endpoint_id| NewPause::Broken { endpoint_id, first: LONG, max: LONG });
-    queue.slots(&[Ask { endpoint_id: 7, every: SHORT, count: 2, ahead: LONG }]).await.unwrap();
+    let ask = Ask { endpoint_id: 7, every: SHORT, count: 3, ahead: SHORT, line: LONG, newcomers: true };
+    let given = queue.slots(&[ask]).await.unwrap().remove(0);
+    assert_eq!((given.slots.len(), given.places.len()), (2, 1));
     queue.pause(&[seven, eight, nine, NewPause::Slowed { endpoint_id: 8, lasts: SHORT }]).await.unwrap();
     queue.recovered(&[7, 8]).await.unwrap();
     queue.recovered(&[9]).await.unwrap();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::Datelike as _;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -53,6 +54,15 @@ impl Authority {
     pub(crate) fn expired(&self, names: &[&str]) -> Identity {
         let mut params = params(names);
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        self.signed(&params)
+    }
+
+    /// One that is valid for so many days from now.
+    pub(crate) fn expiring(&self, names: &[&str], days: i64) -> Identity {
+        let mut params = params(names);
+        let end = chrono::Utc::now() + chrono::TimeDelta::days(days);
+        let (year, month, day) = (end.year(), end.month(), end.day());
+        params.not_after = date_time_ymd(year, u8::try_from(month).unwrap(), u8::try_from(day).unwrap());
         self.signed(&params)
     }
 

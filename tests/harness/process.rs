@@ -222,6 +222,12 @@ impl Process {
         eventually(LONG, async || self.status()).await
     }
 
+    /// Waits until a line of its log holds all of these.
+    pub(crate) async fn logged(&self, parts: &[&str]) -> String {
+        let holds = |line: &&str| parts.iter().all(|part| line.contains(part));
+        eventually(LONG, async || self.stderr().lines().find(holds).map(str::to_owned)).await
+    }
+
     /// What it wrote so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()

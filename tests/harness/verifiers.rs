@@ -23,7 +23,15 @@ pub(crate) async fn node(script: &str, args: &[&str]) -> String {
 
 /// Writes requests with the secrets of their endpoints where scripts can read them, and returns the file's name.
 pub(crate) fn write_requests<'a>(requests: impl IntoIterator<Item = (&'a str, &'a Received)>) -> String {
-    let recorded: Vec<Value> = requests.into_iter().map(|(secret, request)| recorded(secret, request)).collect();
+    write(requests.into_iter().map(|(secret, request)| recorded(secret, request, true)).collect())
+}
+
+/// The same for one request and a secret that was replaced and still signs.
+pub(crate) fn write_earlier(secret: &str, request: &Received) -> String {
+    write(vec![recorded(secret, request, false)])
+}
+
+fn write(recorded: Vec<Value>) -> String {
     let file = watchdog::directory("recorded").join("requests.json");
     std::fs::write(&file, Value::from(recorded).to_string()).expect("our own directory");
     file.display().to_string()
@@ -44,10 +52,10 @@ pub(crate) async fn schemathesis(url: &str, more: &[String]) {
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn recorded(secret: &str, request: &Received) -> Value {
+fn recorded(secret: &str, request: &Received, newest: bool) -> Value {
     let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("visible ASCII")));
     let headers: serde_json::Map<_, _> = headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
-    json!({"secret": secret, "headers": headers, "body": STANDARD.encode(&request.body)})
+    json!({"secret": secret, "newest": newest, "headers": headers, "body": STANDARD.encode(&request.body)})
 }
 
 fn root() -> PathBuf {

@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 16] = [
+const PLACES: [(&str, &[&str]); 17] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli"]),
     ("hyper_util", &["src/sender"]),
@@ -15,6 +15,7 @@ const PLACES: [(&str, &[&str]); 16] = [
     ("diesel_migrations", &["src/backends/postgres", "src/backends/sqlite"]),
     ("tokio_postgres", &["src/backends/postgres"]),
     ("libsqlite3_sys", &["src/backends/sqlite"]),
+    ("ring", &["src/backends/vault"]),
     ("prometheus", &["src/telemetry"]),
     ("axum", &["src/api", "src/demo"]),
     ("utoipa", &["src/api"]),
@@ -28,7 +29,7 @@ fn lives_in(source: &Source, place: &str) -> bool {
 
 /// A line names a library by a path that starts with it: `redis::Client`, `use redis;`, `::redis`.
 fn names(line: &str, library: &str) -> bool {
-    let own = ["crate::", "self::", "super::", "backends::"].map(|start| format!("{start}{library}"));
+    let own = ["crate::", "self::", "super::", "backends::", "crypto::"].map(|start| format!("{start}{library}"));
     let rest = own.iter().fold(line.to_owned(), |line, own| line.replace(own.as_str(), ""));
     has_word(&rest, library) && (rest.contains(&format!("{library}::")) || rest.trim_start().starts_with("use "))
 }

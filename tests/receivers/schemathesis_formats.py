@@ -18,4 +18,9 @@ PATH = st.from_regex(r"(/[A-Za-z0-9._~%!$&'()*+,;=:@-]{0,20}){0,4}(\?[A-Za-z0-9=
 
 schemathesis.openapi.format("uri", st.builds("{}://{}{}{}".format, st.sampled_from(["http", "https"]), HOST, PORT, PATH))
 schemathesis.openapi.format("cursor-of-deliveries", cursor("deliveries", st.uuids()))
+schemathesis.openapi.format("cursor-of-runs", cursor("runs", st.uuids()))
+schemathesis.openapi.format("cursor-of-dead-letters", cursor("dead-letters", st.integers(0, 2**63 - 1)))
+TENANT = st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True)
+EVENT = st.builds("{}:{}/{}".format, st.integers(0, 4 * 10**15), TENANT, st.from_regex(r"[!-~]{1,255}", fullmatch=True))
+schemathesis.openapi.format("cursor-of-events", cursor("events", EVENT))
 schemathesis.openapi.format("cursor-of-endpoints", cursor("endpoints", st.integers(1, 2**63 - 1)))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthaste::backends::redis::RedisQueue;
 use posthaste::config::RedisSettings;
 use posthaste::model::secret::Secret;
-use posthaste::ports::{Ask, NewPause, Pacing};
+use posthaste::ports::{Ask, Given, NewPause, Pacing};
 use redis::aio::MultiplexedConnection;
 use serde_json::json;
 
@@ -52,8 +52,9 @@ async fn pace(redis_url: &str, prefix: &str) {
     assert!(queue.probe(7, LONG).await.expect("one slot"));
     assert_eq!(queue.pauses(0).await.expect("one slot").expect("all").paused.len(), 2);
     queue.recovered(&[7]).await.expect("one slot");
-    let asks = [7, 8].map(|endpoint_id| Ask { endpoint_id, every: LONG, count: 1, ahead: LONG });
-    assert_eq!(queue.slots(&asks).await.expect("one slot"), [[Duration::ZERO], [Duration::ZERO]]);
+    let asks = [7, 8].map(|endpoint_id| Ask { endpoint_id, every: LONG, count: 2, ahead: Duration::ZERO, line: LONG, newcomers: true });
+    let given = Given { slots: vec![Duration::ZERO], places: vec![LONG] };
+    assert_eq!(queue.slots(&asks).await.expect("one slot"), [given.clone(), given]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

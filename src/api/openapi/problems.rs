@@ -6,19 +6,29 @@ use serde_json::{Value, json};
 use utoipa::IntoResponses;
 use utoipa::openapi::{Ref, RefOr, Response};
 
+use crate::api::calls::Needs;
 use crate::api::problem::ApiError;
 use crate::model::delivery::Status;
 use crate::model::problem::Problem;
+use crate::model::token::Role;
 use crate::ports::{BackendError, RetryError};
 
 /// The answer of calls that cannot be done as things stand.
 pub(in crate::api) struct Conflicts;
+/// The answer of calls that are not there for everybody.
+pub(in crate::api) struct NotThere;
 /// The answer of a process that cannot do its work.
 pub(in crate::api) struct Unready;
 
 impl IntoResponses for Conflicts {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         shared("409", "Conflict")
+    }
+}
+
+impl IntoResponses for NotThere {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        shared("404", "NotFound")
     }
 }
 
@@ -81,6 +91,15 @@ fn kinds() -> Vec<Kind> {
         Kind {
             header: Some(("WWW-Authenticate", "`Bearer`, and whether a token was given.")),
             ..kind("Unauthorized", "401", "No token, or one that is not known", ApiError::Unauthorized { token_given: false })
+        },
+        Kind {
+            header: Some(("WWW-Authenticate", "`Bearer`, with `insufficient_scope`.")),
+            ..kind(
+                "Forbidden",
+                "403",
+                "The token's role may not make this call",
+                ApiError::Forbidden { role: Role::Enqueue, needs: Needs::Read },
+            )
         },
         kind("NotFound", "404", "There is no such thing, or the token may not see it", ApiError::NotFound("endpoint")),
         kind("Conflict", "409", "It cannot be done as things stand", RetryError::NotFailed(Status::Delivered).into()),

@@ -18,7 +18,7 @@ const NO_NUL: &str = r"^[^\u0000]*$";
 const NAME: &str = concat!(r"^[^\u0000]*[^\u0000\t-\r\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]", r"[^\u0000]*$");
 /// After `whsec_`, base64 with its padding.
 const SECRET: &str = concat!(
-    "^((?!whsec_)[!-~]+|whsec_([A-Za-z0-9+/]{4})*",
+    "^((?!whsec_|sealed:)[!-~]+|whsec_([A-Za-z0-9+/]{4})*",
     "([A-Za-z0-9+/]{4}|[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=))$"
 );
 const MAX_SECONDS: u32 = 31_536_000;
@@ -36,11 +36,15 @@ macro_rules! named {
     )*};
 }
 
-named! { DeliveryStatus Document EndpointChange Events RateLimit Registration Tenant }
+named! {
+    DeadLetterIds DeliveryStatus Document EndpointChange Events RateLimit Registration Rotation RunKind RunStatus Step Tenant TestEvent
+    TestResult Time
+}
 
 /// `components.schemas` that are written here.
 pub(super) fn by_hand() -> Vec<(&'static str, Value)> {
     vec![
+        ("DeadLetterIds", dead_letter_ids()),
         ("DeliveryStatus", delivery_status()),
         (
             "Document",
@@ -52,7 +56,14 @@ pub(super) fn by_hand() -> Vec<(&'static str, Value)> {
         ("Problem", problem()),
         ("RateLimit", rate_limit()),
         ("Registration", registration()),
+        ("Rotation", rotation()),
+        ("RunKind", json!({"type": "string", "enum": ["retry_failed", "requeue_dead_letters"]})),
+        ("RunStatus", json!({"type": "string", "enum": ["running", "done", "cancelled", "failed"]})),
+        ("Step", json!({"type": "string", "enum": ["url", "resolve", "connect", "tls", "head"]})),
         ("Tenant", json!({"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"})),
+        ("TestEvent", test_event()),
+        ("TestResult", test_result()),
+        ("Time", json!({"type": "string", "format": "date-time"})),
     ]
 }
 
@@ -107,6 +118,82 @@ fn event() -> Value {
     })
 }
 
+/// Its tenant can only be that of the endpoint.
+fn test_event() -> Value {
+    let mut event = event();
+    event["description"] = "The event to send. `tenant` can be left out; if it is there, it must be that of the endpoint.".into();
+    if let Some(properties) = event["properties"].as_object_mut() {
+        properties.remove("tenant");
+    }
+    event
+}
+
+fn test_result() -> Value {
+    let sent = json!({"type": "object", "description": "The body that was sent."});
+    let success = json!({"type": "boolean", "description": "Whether it would count as delivered."});
+    json!({
+        "description": "An answer, or the reason why there is none.",
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["success", "status_code", "response_time", "response_body", "test_event"],
+                "properties": {
+                    "success": success,
+                    "status_code": {"type": "integer"},
+                    "response_time": {"type": "number", "description": "Seconds."},
+                    "response_body": {"type": "string", "description": "The first 1,000 characters."},
+                    "test_event": sent,
+                },
+                "not": {"required": ["error"]},
+            },
+            {
+                "type": "object",
+                "required": ["success", "error", "test_event"],
+                "properties": {
+                    "success": {"const": false},
+                    "error": {"type": "string", "description": "Why there is no answer."},
+                    "test_event": sent,
+                },
+            },
+        ],
+    })
+}
+
+fn dead_letter_ids() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "ids": {
+                "type": ["array", "null"], "minItems": 1, "maxItems": 100,
+                "items": {"type": "string", "pattern": "^[A-Za-z0-9]{1,64}$"},
+                "description": "Without it, all of them.",
+            },
+        },
+    })
+}
+
+fn rotation() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "secret": secret(),
+            "overlap_seconds": {
+                "type": ["number", "null"], "minimum": 0, "maximum": 2_592_000,
+                "description": "How long the secret before goes on to sign; 86,400 when it is left out.",
+            },
+        },
+    })
+}
+
+fn secret() -> Value {
+    json!({
+        "type": ["string", "null"], "minLength": 8, "maxLength": 512, "pattern": SECRET,
+        "description": "What requests are signed with. After `whsec_` it must be base64. One is made when it is left out.",
+    })
+}
+
 fn events() -> Value {
     let event = json!({"$ref": "#/components/schemas/Event"});
     json!({
@@ -136,13 +223,7 @@ fn rate_limit() -> Value {
 fn registration() -> Value {
     let mut properties = settings(false);
     properties.insert("tenant".into(), tenant("`default`, or that of the token, when it is left out."));
-    properties.insert(
-        "secret".into(),
-        json!({
-            "type": ["string", "null"], "minLength": 8, "maxLength": 512, "pattern": SECRET,
-            "description": "What requests are signed with. After `whsec_` it must be base64. One is made when it is left out.",
-        }),
-    );
+    properties.insert("secret".into(), secret());
     let required = ["name", "url", "event_types"];
     json!({"type": "object", "required": required, "additionalProperties": false, "properties": properties})
 }

@@ -1,7 +1,9 @@
 //! The ports in memory.
 
+mod checks;
 mod pacing;
 mod retries;
+mod runs;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,15 +14,21 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::{Event, EventKey};
+use crate::model::event_view::{EventFilter, EventPlace, EventView};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
+use crate::model::rotation::{EarlierSecret, Rotation};
+use crate::model::run::Run;
 use crate::model::secret::Secret;
 use crate::ports::{
-    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Forgotten, Known, Observe, PartHealth, Readiness, Records,
+    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Observe, PartHealth,
+    Readiness, Records,
 };
 
+pub(super) use checks::FakeChecks;
 pub(super) use pacing::FakePacing;
 pub(super) use retries::{Asked, FakeRetries};
+pub(super) use runs::FakeLetters;
 
 pub(super) fn away() -> BackendError {
     BackendError::Unavailable { backend: "postgres", address: "db.internal:5432".into(), source: "password hunter2".into() }
@@ -81,6 +89,8 @@ impl Catalog for FakeCatalog {
             tenant: new.tenant,
             spec: new.spec,
             secret,
+            earlier: Vec::new(),
+            locked: None,
             disabled_reason: None,
             failing_since: None,
             recovering: false,
@@ -104,6 +114,23 @@ impl Catalog for FakeCatalog {
         Ok(())
     }
 
+    async fn rotate_secret(&self, id: i64, tenant: Option<&str>, rotation: &Rotation) -> Result<Endpoint, CatalogError> {
+        let at = self.position(id, tenant).ok_or(CatalogError::NotFound)?;
+        let endpoint = &mut self.endpoints.lock().expect("a lock")[at];
+        let new = rotation.secret.clone().unwrap_or_else(|| Secret::new("whsec_bmV3".into()));
+        let secret = std::mem::replace(&mut endpoint.secret, new);
+        endpoint.earlier.insert(0, EarlierSecret { secret, until: clock::after(clock::now(), rotation.overlap) });
+        Ok(endpoint.clone())
+    }
+
+    async fn forget_secrets(&self, _: Timestamp) -> Result<u64, BackendError> {
+        refused()
+    }
+
+    async fn encrypt_secrets(&self, _: i64, _: usize) -> Result<Encrypted, BackendError> {
+        refused()
+    }
+
     async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {
         Ok(self.position(id, tenant).map(|at| self.endpoints.lock().expect("a lock")[at].clone()))
     }
@@ -122,6 +149,8 @@ impl Catalog for FakeCatalog {
 pub(super) struct FakeRecords {
     pub(super) deliveries: Mutex<Vec<(DeliveryView, Vec<AttemptView>)>>,
     pub(super) totals: Mutex<Totals>,
+    /// Oldest first.
+    pub(super) runs: Mutex<Vec<Run>>,
     /// What was asked for last.
     pub(super) asked: Mutex<DeliveryFilter>,
     pub(super) broken: Mutex<bool>,
@@ -176,6 +205,10 @@ impl Records for FakeRecords {
         refused()
     }
 
+    async fn events(&self, _: &EventFilter, _: Option<&EventPlace>, _: u32) -> Result<Page<EventView, EventPlace>, BackendError> {
+        refused()
+    }
+
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -203,6 +236,10 @@ impl Records for FakeRecords {
 
     async fn endpoint_totals(&self, _: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
         Ok(vec![*self.totals.lock().expect("a lock"); endpoints.len()])
+    }
+
+    async fn put_totals_together(&self, _: Timestamp, _: usize) -> Result<bool, BackendError> {
+        refused()
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
@@ -233,6 +270,7 @@ impl Observe for FakeObserve {
     fn depth(&self, _: Depth) {}
     fn endpoints_active(&self, _: u64) {}
     fn endpoints_broken(&self, _: u64) {}
+    fn rate_limited(&self, _: u64) {}
     fn in_flight(&self, _: u64) {}
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}

@@ -7,7 +7,7 @@ use axum::http::header;
 use serde_json::Value;
 
 use super::{ADMIN, World, request};
-use crate::api::{REQUEST_TIMEOUT, described};
+use crate::api::{CALLS, REQUEST_TIMEOUT, described};
 use crate::model::endpoint::{EndpointDefaults, EndpointDraft};
 
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "options", "trace"];
@@ -31,6 +31,9 @@ fn names(object: &Value) -> BTreeSet<&str> {
 fn fields<'a>(document: &'a Value, schema: &'a Value) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
     let schema = schema["$ref"].as_str().map_or(schema, |reference| document.pointer(&reference[1..]).expect(reference));
     let mut found = (BTreeSet::new(), BTreeSet::new());
+    for part in schema["oneOf"].as_array().into_iter().flatten() {
+        found.0.extend(fields(document, part).0);
+    }
     for part in schema["allOf"].as_array().into_iter().flatten() {
         let (all, required) = fields(document, part);
         found.0.extend(all);
@@ -57,7 +60,7 @@ async fn every_described_call_is_answered_and_methods_that_are_not_described_are
     }
     for (path, methods) in described {
         for method in METHODS {
-            let called = path.replace("{id}", "1");
+            let called = path.replace("{id}", "1").replace("{endpoint_id}", "1");
             let status = world.send(request(&method.to_uppercase(), &called, None, "")).await.status.as_u16();
             assert_eq!(status != 405, methods.contains(method), "{method} {path} answers {status}");
         }
@@ -94,7 +97,14 @@ async fn the_parameters_of_a_call_are_those_that_it_reads() {
         assert_eq!(answer.problem(400), ["no-such-parameter"], "{method} {path}");
         let answer = answer.json();
         let message = answer["errors"][0]["message"].as_str().expect("a message");
-        let read: BTreeSet<_> = message.split("there are ").nth(1).expect("a list").split(", ").collect();
+        let read: BTreeSet<_> = message
+            .split(": there ")
+            .nth(1)
+            .and_then(|list| list.split_once(' '))
+            .map(|(_, list)| list)
+            .expect("a list")
+            .split(", ")
+            .collect();
         assert_eq!(described, read, "{method} {path}: described and read");
     }
 }
@@ -144,7 +154,13 @@ async fn tokens_are_described_where_there_are_any() {
             let wanted = asked && path.starts_with("/api/");
             assert_eq!(operation["security"].is_array(), wanted, "{method} {path}");
             assert_eq!(operation["responses"]["401"].is_object(), wanted, "{method} {path}");
+            assert_eq!(operation["responses"]["403"].is_object(), wanted, "{method} {path}");
+            let call = CALLS.iter().find(|call| call.path == path && call.method.eq_ignore_ascii_case(method)).expect(path);
+            let roles = operation["security"].as_array().into_iter().flatten().map(|one| one["token"][0].as_str().expect("a role"));
+            let may: Vec<_> = if wanted { call.needs.roles().iter().map(|role| role.name()).collect() } else { Vec::new() };
+            assert_eq!(roles.collect::<Vec<_>>(), may, "{method} {path}");
         }
+        assert_eq!(operations(&document).len(), CALLS.len(), "what is described, and what is in src/api/calls.rs");
     }
     let world = World::with_tokens();
     assert_eq!(world.with(ADMIN, "GET", "/docs", "").await.status, 200);

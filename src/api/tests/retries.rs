@@ -5,7 +5,7 @@ use super::fakes::{Asked, away};
 use super::{ACME, World};
 use crate::model::clock;
 use crate::model::delivery::Status;
-use crate::ports::{RetryError, Window};
+use crate::ports::{Bulk, RetryError, Window};
 
 const ALL: &str = "/api/webhooks/endpoints/7/retry-failed";
 
@@ -61,7 +61,7 @@ async fn all_of_an_endpoint_are_put_back_within_a_window() {
         (r#"{"since":null}"#, Window::default()),
         (r#"{"since":"2026-01-02T03:04:05Z","until":"2026-01-02T04:04:06+01:00"}"#, Window { since: at(0), until: at(1) }),
     ] {
-        *world.retries.all.lock().expect("a lock") = Some(Ok(12));
+        *world.retries.all.lock().expect("a lock") = Some(Ok(Bulk::Done(12)));
         let answer = world.with(ACME, "POST", ALL, body).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"retried": 12})));
         assert_eq!(world.retries.asked.lock().expect("a lock").pop(), Some(Asked::All(7, Some("acme".into()), window)));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::errors::refused;
 use super::schema::{webhook_deliveries, webhook_endpoints, webhook_past_attempts};
 use super::statement::statement;
-use super::{Postgres, in_calendar};
+use super::{Postgres, lists};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptResult, AttemptView, DeliveryFilter, DeliveryId, DeliveryView};
 use crate::model::event::EventKey;
@@ -26,6 +26,13 @@ statement! {
          SELECT (SELECT e.tenant FROM webhook_events e WHERE e.tenant > t.tenant ORDER BY e.tenant LIMIT 1) \
          FROM tenants t WHERE t.tenant IS NOT NULL) \
          SELECT e.tenant, e.created_at FROM tenants t JOIN webhook_events e ON e.tenant = t.tenant AND e.id = ?"
+}
+
+statement! {
+    AcceptanceOf<'a> {
+        tenant: &'a str => Text,
+        id: &'a str => Text,
+    } -> (Text, Timestamptz) = "SELECT tenant, created_at FROM webhook_events WHERE tenant = ? AND id = ?"
 }
 
 /// A row as lists read it.
@@ -111,18 +118,14 @@ impl Postgres {
         limit: u32,
     ) -> Result<Page<DeliveryView, DeliveryId>, BackendError> {
         let mut connection = self.pooled().await?;
-        self.within(async {
-            let ranges = match &filter.event_id {
-                Some(id) => Some(ranges_of(&mut connection, id, filter.tenant.as_deref()).await?),
-                None => None,
-            };
-            let rows = page_of(&mut connection, filter, ranges.as_deref(), after, limit).await?;
-            let names = names_of(&mut connection, &rows).await?;
-            Ok((rows, names))
-        })
-        .await
-        .and_then(|(rows, names)| rows.into_iter().map(|row| row.into_view(&names)).collect::<Result<Vec<_>, _>>())
-        .map(|views| Page::from_rows(views, limit, |view| view.id))
+        let page = self.within(async {
+            lists::begin(&mut connection).await?;
+            let outcome = page_of(&mut connection, filter, after, limit).await;
+            lists::end(&mut connection, outcome).await
+        });
+        let (rows, names, next) = page.await?;
+        let items = rows.into_iter().map(|row| row.into_view(&names)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: next.map(DeliveryId) })
     }
 
     pub(super) async fn one_delivery(
@@ -159,53 +162,43 @@ impl Postgres {
 
 /// Where the deliveries of the events with that id lie in the primary key.
 async fn ranges_of(connection: &mut AsyncPgConnection, id: &str, tenant: Option<&str>) -> QueryResult<Vec<(Uuid, Uuid)>> {
-    let found: Vec<(String, Timestamp)> = FindAcceptance { id }.load(connection).await?;
-    let ranges = found.into_iter().filter(|(name, _)| tenant.is_none_or(|tenant| tenant == name)).map(|(tenant, at)| {
+    let found: Vec<(String, Timestamp)> = match tenant {
+        Some(tenant) => AcceptanceOf { tenant, id }.load(connection).await?,
+        None => FindAcceptance { id }.load(connection).await?,
+    };
+    let ranges = found.into_iter().map(|(tenant, at)| {
         let (first, last) = DeliveryId::range_of(at, &EventKey { tenant: tenant.into(), id: id.into() });
         (first.0, last.0)
     });
     Ok(ranges.collect())
 }
 
-async fn page_of(
-    connection: &mut AsyncPgConnection,
-    filter: &DeliveryFilter,
-    ranges: Option<&[(Uuid, Uuid)]>,
-    after: Option<DeliveryId>,
-    limit: u32,
-) -> QueryResult<Vec<Row>> {
-    use webhook_deliveries::dsl;
-    let mut query = dsl::webhook_deliveries.select(Row::as_select()).order(dsl::id.desc()).limit(i64::from(limit) + 1).into_boxed();
-    if let Some(after) = after {
-        query = query.filter(dsl::id.lt(after.0));
+/// The rows of a page, the names of their endpoints, and after which id the next page starts.
+type Rows = (Vec<Row>, HashMap<i64, String>, Option<Uuid>);
+
+async fn page_of(connection: &mut AsyncPgConnection, filter: &DeliveryFilter, after: Option<DeliveryId>, limit: u32) -> QueryResult<Rows> {
+    if is_of_another_tenant(connection, filter).await? {
+        return Ok(Rows::default());
     }
-    if let Some(tenant) = &filter.tenant {
-        query = query.filter(dsl::tenant.eq(tenant.clone()));
-    }
-    if let Some(endpoint) = filter.endpoint_id {
-        query = query.filter(dsl::endpoint_id.eq(endpoint));
-    }
-    if let Some(event_id) = &filter.event_id {
-        query = query.filter(dsl::event_id.eq(event_id.clone()));
-    }
-    if let Some(ranges) = ranges {
-        // The outer bounds of all ranges: nearly always there is one, and event_id sorts out the rest.
-        let first = ranges.iter().map(|range| range.0).min().unwrap_or(Uuid::max());
-        let last = ranges.iter().map(|range| range.1).max().unwrap_or(Uuid::nil());
-        query = query.filter(dsl::id.between(first, last));
-    }
-    if let Some(event_type) = &filter.event_type {
-        query = query.filter(dsl::event_type.eq(event_type.clone()));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(dsl::status.eq(status.as_str()));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(dsl::id.ge(DeliveryId::first_at(since).0)).filter(dsl::created_at.ge(in_calendar(since)));
-    }
-    if let Some(until) = filter.until {
-        let next_millisecond = crate::model::clock::after(until, std::time::Duration::from_millis(1));
-        query = query.filter(dsl::id.lt(DeliveryId::first_at(next_millisecond).0)).filter(dsl::created_at.lt(in_calendar(until)));
-    }
-    query.load(connection).await
+    let (ids, next) = match &filter.event_id {
+        Some(event_id) => {
+            let ranges = ranges_of(connection, event_id, filter.tenant.as_deref()).await?;
+            lists::page_of_event(connection, (filter, event_id), &ranges, after, limit).await?
+        }
+        None => lists::page(connection, filter, after, limit).await?,
+    };
+    let wanted = webhook_deliveries::table.filter(webhook_deliveries::id.eq_any(ids)).select(Row::as_select());
+    let mut rows: Vec<Row> = wanted.load(connection).await?;
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
+    let names = names_of(connection, &rows).await?;
+    Ok((rows, names, next))
+}
+
+/// Whether the filter names an endpoint of a tenant that it does not name: then nothing matches, and looking through all
+/// that the endpoint got would say that it exists.
+async fn is_of_another_tenant(connection: &mut AsyncPgConnection, filter: &DeliveryFilter) -> QueryResult<bool> {
+    let (Some(tenant), Some(endpoint)) = (&filter.tenant, filter.endpoint_id) else { return Ok(false) };
+    let owner = webhook_endpoints::table.filter(webhook_endpoints::id.eq(endpoint)).select(webhook_endpoints::tenant);
+    let owner: Option<String> = owner.first(connection).await.optional()?;
+    Ok(owner.is_some_and(|owner| owner != *tenant))
 }

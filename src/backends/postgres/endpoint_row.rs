@@ -7,10 +7,10 @@ use diesel::prelude::*;
 use diesel::sql_types::Json;
 
 use super::schema::webhook_endpoints;
+use crate::backends::vault::{Owner, Secrets, Stored, Vault};
 use crate::model::clock::Timestamp;
 use crate::model::endpoint::{Endpoint, EndpointDefaults, EndpointDraft, EndpointSpec, RateLimit, ScheduleDraft};
 use crate::model::problem::Problem;
-use crate::model::secret::Secret;
 
 /// Every column has a value, so these are never used.
 const NO_DEFAULTS: EndpointDefaults = EndpointDefaults { timeout: Duration::ZERO, max_retries: 0, retry_delay: Duration::ZERO };
@@ -57,13 +57,14 @@ pub(super) struct EndpointRow {
     disabled_reason: Option<String>,
     failing_since: Option<Timestamp>,
     recovering: bool,
+    previous_secrets: JsonText,
 }
 
 impl EndpointRow {
     /// The endpoint; `None`, and a word in the log for each bad field, when it is not valid.
-    pub(super) fn into_valid(self) -> Option<Endpoint> {
+    pub(super) fn into_valid(self, vault: &Vault) -> Option<Endpoint> {
         let id = self.id;
-        match self.into_endpoint() {
+        match self.into_endpoint(vault) {
             Ok(endpoint) => Some(endpoint),
             Err(problems) => {
                 for problem in problems {
@@ -79,7 +80,9 @@ impl EndpointRow {
         }
     }
 
-    fn into_endpoint(self) -> Result<Endpoint, Vec<Problem>> {
+    fn into_endpoint(self, vault: &Vault) -> Result<Endpoint, Vec<Problem>> {
+        let stored = Stored { secret: self.secret, previous: self.previous_secrets.0 };
+        let (Secrets { newest, earlier }, locked) = vault.unlock(Owner { id: self.id, tenant: &self.tenant }, &stored);
         let headers: BTreeMap<String, String> = serde_json::from_str(&self.headers.0)
             .map_err(|_line_and_column| vec![Problem::new("headers", "must be an object whose values are strings")])?;
         let rate_limit = match (self.rate_limit_max_requests, self.rate_limit_window) {
@@ -93,7 +96,7 @@ impl EndpointRow {
             name: Some(self.name),
             url: Some(self.url),
             event_types: Some(self.event_types.into_iter().map(Option::unwrap_or_default).collect()),
-            secret: Some(self.secret.clone()),
+            secret: locked.is_none().then(|| newest.reveal().to_owned()),
             headers: Some(headers),
             timeout: Some(self.timeout),
             max_retries: Some(unsigned(self.max_retries)),
@@ -108,7 +111,9 @@ impl EndpointRow {
             id: self.id,
             tenant: new.tenant,
             spec: new.spec,
-            secret: Secret::new(self.secret),
+            secret: newest,
+            earlier,
+            locked,
             disabled_reason: self.disabled_reason,
             failing_since: self.failing_since,
             recovering: self.recovering,

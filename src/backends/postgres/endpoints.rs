@@ -8,10 +8,11 @@ use super::Postgres;
 use super::endpoint_row::{EndpointRow, SpecColumns};
 use super::errors::refused;
 use super::schema::{webhook_catalog, webhook_endpoints, webhook_removed_endpoints};
-use crate::model::clock;
+use crate::model::clock::{self, Timestamp};
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::page::Page;
-use crate::ports::{BackendError, Catalog, CatalogError, Changes};
+use crate::model::rotation::Rotation;
+use crate::ports::{BackendError, Catalog, CatalogError, Changes, Encrypted};
 
 impl Postgres {
     async fn changed_since(&self, known: i64) -> Result<Changes, BackendError> {
@@ -37,12 +38,12 @@ impl Postgres {
         }
         // An id that was deleted and inserted again is there.
         removed.retain(|id| alive.iter().all(|row| row.id != *id));
-        Ok(Changes { revision, changed: alive.into_iter().filter_map(EndpointRow::into_valid).collect(), removed })
+        Ok(Changes { revision, changed: alive.into_iter().filter_map(|row| row.into_valid(&self.vault)).collect(), removed })
     }
 
-    async fn changed_row(&self, change: Result<Option<EndpointRow>, BackendError>) -> Result<Endpoint, CatalogError> {
+    pub(super) async fn changed_row(&self, change: Result<Option<EndpointRow>, BackendError>) -> Result<Endpoint, CatalogError> {
         let row = change?.ok_or(CatalogError::NotFound)?;
-        Ok(row.into_valid().ok_or_else(|| refused("the endpoint's row is not valid: see the log"))?)
+        Ok(row.into_valid(&self.vault).ok_or_else(|| refused("the endpoint's row is not valid: see the log"))?)
     }
 }
 
@@ -53,14 +54,7 @@ impl Catalog for Postgres {
     }
 
     async fn create(&self, new: NewEndpoint) -> Result<Endpoint, CatalogError> {
-        let mut connection = self.pooled().await?;
-        // Without a secret the column's default makes one.
-        let secret = new.secret.as_ref().map(|secret| webhook_endpoints::secret.eq(secret.reveal().to_owned()));
-        let statement = diesel::insert_into(webhook_endpoints::table)
-            .values((SpecColumns::from(new.spec), webhook_endpoints::tenant.eq(new.tenant.to_string()), secret))
-            .returning(EndpointRow::as_returning());
-        let made = self.within(statement.get_result(&mut *connection)).await;
-        self.changed_row(made.map(Some)).await
+        self.create_endpoint(new).await
     }
 
     async fn update(&self, id: i64, tenant: Option<&str>, spec: EndpointSpec) -> Result<Endpoint, CatalogError> {
@@ -94,6 +88,18 @@ impl Catalog for Postgres {
         if removed == 0 { Err(CatalogError::NotFound) } else { Ok(()) }
     }
 
+    async fn rotate_secret(&self, id: i64, tenant: Option<&str>, rotation: &Rotation) -> Result<Endpoint, CatalogError> {
+        self.rotate(id, tenant, rotation).await
+    }
+
+    async fn forget_secrets(&self, now: Timestamp) -> Result<u64, BackendError> {
+        self.forget_earlier_secrets(now).await
+    }
+
+    async fn encrypt_secrets(&self, after: i64, max: usize) -> Result<Encrypted, BackendError> {
+        self.encrypt_page(after, max).await
+    }
+
     async fn get(&self, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, BackendError> {
         use webhook_endpoints::dsl;
         let mut connection = self.pooled().await?;
@@ -103,7 +109,7 @@ impl Catalog for Postgres {
             query = query.filter(dsl::tenant.eq(tenant));
         }
         let row = self.within(async { query.first(&mut *connection).await.optional() }).await?;
-        Ok(row.and_then(EndpointRow::into_valid))
+        Ok(row.and_then(|row| row.into_valid(&self.vault)))
     }
 
     async fn list(&self, tenant: Option<&str>, after: Option<i64>, limit: u32) -> Result<Page<Endpoint, i64>, BackendError> {
@@ -123,6 +129,6 @@ impl Catalog for Postgres {
         }
         let rows: Vec<EndpointRow> = self.within(query.load(&mut *connection)).await?;
         let page = Page::from_rows(rows, limit, |row| row.id);
-        Ok(Page { items: page.items.into_iter().filter_map(EndpointRow::into_valid).collect(), next: page.next })
+        Ok(Page { items: page.items.into_iter().filter_map(|row| row.into_valid(&self.vault)).collect(), next: page.next })
     }
 }

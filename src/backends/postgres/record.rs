@@ -7,7 +7,7 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::errors::{failure, is_conflict, unavailable};
-use super::{Postgres, owners, write};
+use super::{Postgres, owners, totals, write};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventKey};
 use crate::ports::{BackendError, Batch, Disabling, Recovery, Routed, Step};
@@ -106,7 +106,7 @@ impl Postgres {
         let mut place = self.recorder.lock().await;
         let mut connection = match place.take() {
             Some(connection) => connection,
-            None => self.connector.connect().await.map_err(|error| unavailable(&self.connector.address, error))?,
+            None => self.recording_connection().await?,
         };
         let outcome = tokio::time::timeout(self.deadline, write(&mut connection, part))
             .await
@@ -117,6 +117,13 @@ impl Postgres {
             *place = Some(connection);
         }
         outcome
+    }
+
+    async fn recording_connection(&self) -> Result<AsyncPgConnection, BackendError> {
+        let made = self.connector.connect().await;
+        let mut connection = made.map_err(|error| unavailable(&self.connector.address, error))?;
+        self.within(totals::take_part(&mut connection)).await?;
+        Ok(connection)
     }
 }
 

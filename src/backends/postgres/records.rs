@@ -12,6 +12,7 @@ use super::schema::webhook_catalog;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
+use crate::model::event_view::{EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
@@ -80,6 +81,15 @@ impl Records for Postgres {
         self.forget_old_events(before, from, max).await
     }
 
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<&EventPlace>,
+        limit: u32,
+    ) -> Result<Page<EventView, EventPlace>, BackendError> {
+        self.list_events(filter, after, limit).await
+    }
+
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -94,11 +104,15 @@ impl Records for Postgres {
     }
 
     async fn totals(&self, since: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError> {
-        self.count_deliveries(since, tenant).await
+        self.read_totals(since, tenant).await
     }
 
     async fn endpoint_totals(&self, since: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
-        self.count_by_endpoint(since, endpoints).await
+        self.read_endpoint_totals(since, endpoints).await
+    }
+
+    async fn put_totals_together(&self, before: Timestamp, max: usize) -> Result<bool, BackendError> {
+        Postgres::put_totals_together(self, before, max).await
     }
 
     /// Reads a table of ours: a server without our schema can do no work.

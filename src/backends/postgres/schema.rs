@@ -56,6 +56,7 @@ diesel::table! {
         disabled_reason -> Nullable<Text>,
         failing_since -> Nullable<Timestamptz>,
         recovering -> Bool,
+        previous_secrets -> Json,
     }
 }
 

@@ -6,13 +6,10 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::statement::statement;
-use super::{FIRST_TIME, Postgres, in_calendar};
+use super::{FIRST_TIME, LAST_TIME, Postgres, in_calendar};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryId;
 use crate::ports::{BackendError, StoppedDelivery, Stopping, Window};
-
-/// What no delivery was created after.
-const LAST_TIME: Timestamp = Timestamp::MAX_UTC;
 
 statement! {
     /// Hops from endpoint to endpoint in the index: however much waits for one, it costs one look.

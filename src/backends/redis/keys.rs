@@ -43,4 +43,8 @@ impl Keys {
     pub(super) fn slot(&self, endpoint_id: i64) -> String {
         format!("{}webhook_slot:{endpoint_id}", self.prefix)
     }
+
+    pub(super) fn line(&self, endpoint_id: i64) -> String {
+        format!("{}webhook_line:{endpoint_id}", self.prefix)
+    }
 }

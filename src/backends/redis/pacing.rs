@@ -9,7 +9,7 @@ use redis::{AsyncCommands as _, Script, ScriptInvocation};
 use super::RedisQueue;
 use super::queue::CHUNK;
 use crate::model::clock::micros;
-use crate::ports::{Ask, BackendError, NewPause, Pacing, Pause, Pauses, Why};
+use crate::ports::{Ask, BackendError, Given, NewPause, Pacing, Pause, Pauses, Why};
 
 #[async_trait]
 impl Pacing for RedisQueue {
@@ -66,21 +66,26 @@ impl Pacing for RedisQueue {
         Ok(Some(Pauses { revision, paused: paused.into_values().collect() }))
     }
 
-    async fn slots(&self, asks: &[Ask]) -> Result<Vec<Vec<Duration>>, BackendError> {
+    async fn slots(&self, asks: &[Ask]) -> Result<Vec<Given>, BackendError> {
         let mut answers = Vec::with_capacity(asks.len());
         for chunk in asks.chunks(CHUNK) {
             let mut call = self.scripts.slots.prepare_invoke();
             for ask in chunk {
-                call.key(self.keys.slot(ask.endpoint_id)).arg(micros(ask.every).max(1)).arg(ask.count).arg(micros(ask.ahead));
+                call.key(self.keys.slot(ask.endpoint_id)).key(self.keys.line(ask.endpoint_id));
+                call.arg(micros(ask.every).max(1)).arg(ask.count).arg(micros(ask.ahead)).arg(micros(ask.line)).arg(u8::from(ask.newcomers));
             }
-            let found: Vec<(u64, u64)> = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
-            answers.extend(chunk.iter().zip(found).map(|(ask, (first, count))| {
+            let found: Vec<(u64, u64, u64, u64)> = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
+            answers.extend(chunk.iter().zip(found).map(|(ask, (first_slot, slots, first_place, places))| {
                 let every = micros(ask.every).max(1);
-                (0..count).map(|number| Duration::from_micros(first + number * every)).collect()
+                Given { slots: evenly(first_slot, every, slots), places: evenly(first_place, every, places) }
             }));
         }
         Ok(answers)
     }
+}
+
+fn evenly(first: u64, every: u64, count: u64) -> Vec<Duration> {
+    (0..count).map(|number| Duration::from_micros(first + number * every)).collect()
 }
 
 /// Where a scan goes on, 0 when it does not, and names with their values.

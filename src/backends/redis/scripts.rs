@@ -28,6 +28,8 @@ pub(super) struct Scripts {
     pub(super) probe: Script,
     pub(super) recovered: Script,
     pub(super) slots: Script,
+    pub(super) letters: Script,
+    pub(super) remove_letters: Script,
 }
 
 impl Scripts {
@@ -49,6 +51,8 @@ impl Scripts {
             probe: pausing!("lua/probe.lua"),
             recovered: pausing!("lua/recovered.lua"),
             slots: Script::new(include_str!("lua/slots.lua")),
+            letters: Script::new(include_str!("lua/letters.lua")),
+            remove_letters: Script::new(include_str!("lua/remove_letters.lua")),
         }
     }
 }

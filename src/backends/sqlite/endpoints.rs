@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -12,12 +10,12 @@ use diesel::sqlite::Sqlite as Backend;
 use crate::backends::sqlite::schema::{webhook_catalog as c, webhook_endpoints as p, webhook_removed_endpoints as r};
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{micros, number, time};
+use crate::backends::vault::{Owner, Secrets, Stored, Vault};
 use crate::model::clock;
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::intern_tenant;
 use crate::model::page::Page;
 use crate::model::pattern::Pattern;
-use crate::model::secret::Secret;
 use crate::ports::Changes;
 
 #[derive(Queryable, Selectable)]
@@ -43,17 +41,22 @@ struct Row {
     deleted_at: Option<i64>,
     failing_since: Option<i64>,
     recovering: bool,
+    previous_secrets: String,
 }
 
 impl Row {
-    fn endpoint(self) -> Result<Endpoint, Trouble> {
+    fn endpoint(self, vault: &Vault) -> Result<Endpoint, Trouble> {
         let id = self.id;
         let spec = self.spec().map_err(|why| Trouble::odd("webhook_endpoints", id, why))?;
+        let stored = Stored { secret: self.secret, previous: self.previous_secrets };
+        let (Secrets { newest, earlier }, locked) = vault.unlock(Owner { id, tenant: &self.tenant }, &stored);
         Ok(Endpoint {
             id,
             tenant: intern_tenant(&self.tenant),
             spec,
-            secret: Secret::new(self.secret),
+            secret: newest,
+            earlier,
+            locked,
             disabled_reason: self.disabled_reason,
             failing_since: self.failing_since.map(time),
             recovering: self.recovering,
@@ -135,7 +138,7 @@ pub(super) fn revision(conn: &mut SqliteConnection) -> Result<i64, Trouble> {
 }
 
 /// All that changed after `since`.
-pub(super) fn changes(conn: &mut SqliteConnection, since: i64) -> Result<Changes, Trouble> {
+pub(super) fn changes(conn: &mut SqliteConnection, vault: &Vault, since: i64) -> Result<Changes, Trouble> {
     let mut changes = Changes { revision: revision(conn)?, ..Changes::default() };
     if changes.revision == since {
         return Ok(changes);
@@ -147,7 +150,7 @@ pub(super) fn changes(conn: &mut SqliteConnection, since: i64) -> Result<Changes
             changes.removed.push(id);
             continue;
         }
-        match row.endpoint() {
+        match row.endpoint(vault) {
             Ok(endpoint) => changes.changed.push(endpoint),
             // One row that plain SQL spoilt must not stop all the others.
             Err(trouble) => {
@@ -160,36 +163,38 @@ pub(super) fn changes(conn: &mut SqliteConnection, since: i64) -> Result<Changes
     Ok(changes)
 }
 
-pub(super) fn create(conn: &mut SqliteConnection, new: NewEndpoint) -> Result<Endpoint, Trouble> {
+/// Must run in a transaction.
+pub(super) fn create(conn: &mut SqliteConnection, vault: &Vault, new: NewEndpoint) -> Result<Endpoint, Trouble> {
     let now = micros(clock::now());
-    let secret = match new.secret {
+    let newest = match new.secret {
         Some(secret) => secret,
-        None => make_secret()?,
+        None => Vault::make_secret()?,
     };
-    let given = (p::tenant.eq(&*new.tenant), p::secret.eq(secret.reveal()), p::created_at.eq(now));
+    // What is sealed is bound to the id, which is not known yet.
+    let given = (p::tenant.eq(&*new.tenant), p::secret.eq(""), p::created_at.eq(now));
     diesel::insert_into(p::table).values((Chosen::of(&new.spec, now)?, given)).execute(conn)?;
     let id = diesel::select(sql::<BigInt>("last_insert_rowid()")).get_result(conn)?;
-    get(conn, id, None)?.ok_or_else(|| Trouble::odd("webhook_endpoints", id, "is gone at once"))
-}
-
-/// `whsec_` and the base64 of 32 random bytes.
-fn make_secret() -> Result<Secret, Trouble> {
-    let mut key = [0; 32];
-    let filled = rustls::crypto::ring::default_provider().secure_random.fill(&mut key);
-    filled.map_err(|error| Trouble::Unavailable(format!("no random bytes: {error:?}")))?;
-    Ok(Secret::new(format!("whsec_{}", STANDARD.encode(key))))
+    let stored = vault.write(Owner { id, tenant: &new.tenant }, &Secrets { newest, earlier: Vec::new() })?;
+    diesel::update(p::table.find(id)).set(p::secret.eq(stored.secret)).execute(conn)?;
+    get(conn, vault, id, None)?.ok_or_else(|| Trouble::odd("webhook_endpoints", id, "is gone at once"))
 }
 
 /// `None` when there is no such endpoint for the tenant.
-pub(super) fn update(conn: &mut SqliteConnection, id: i64, tenant: Option<&str>, spec: &EndpointSpec) -> Result<Option<Endpoint>, Trouble> {
-    let Some(before) = get(conn, id, tenant)? else {
+pub(super) fn update(
+    conn: &mut SqliteConnection,
+    vault: &Vault,
+    id: i64,
+    tenant: Option<&str>,
+    spec: &EndpointSpec,
+) -> Result<Option<Endpoint>, Trouble> {
+    let Some(before) = get(conn, vault, id, tenant)? else {
         return Ok(None);
     };
     let reason = before.disabled_reason.filter(|_| !spec.is_active);
     let chosen = Chosen::of(spec, micros(clock::now()))?;
     let reason = p::disabled_reason.eq(reason.into_sql::<Nullable<Text>>());
     diesel::update(p::table.find(id)).set((chosen, reason)).execute(conn)?;
-    get(conn, id, tenant)
+    get(conn, vault, id, tenant)
 }
 
 /// Answers whether it was there. The row stays, for the names in lists.
@@ -203,17 +208,19 @@ pub(super) fn remove(conn: &mut SqliteConnection, id: i64, tenant: Option<&str>)
     Ok(there.execute(conn)? == 1)
 }
 
-pub(super) fn get(conn: &mut SqliteConnection, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, Trouble> {
+pub(super) fn get(conn: &mut SqliteConnection, vault: &Vault, id: i64, tenant: Option<&str>) -> Result<Option<Endpoint>, Trouble> {
     let mut query = p::table.filter(p::id.eq(id)).filter(p::deleted_at.is_null()).select(Row::as_select()).into_boxed();
     if let Some(tenant) = tenant {
         query = query.filter(p::tenant.eq(tenant));
     }
-    query.first(conn).optional()?.map(Row::endpoint).transpose()
+    let row: Option<Row> = query.first(conn).optional()?;
+    row.map(|row| row.endpoint(vault)).transpose()
 }
 
 /// Newest first, starting after `after`.
 pub(super) fn list(
     conn: &mut SqliteConnection,
+    vault: &Vault,
     tenant: Option<&str>,
     after: Option<i64>,
     limit: u32,
@@ -227,6 +234,6 @@ pub(super) fn list(
         query = query.filter(p::id.lt(after));
     }
     let rows: Vec<Row> = query.load(conn)?;
-    let endpoints = rows.into_iter().map(Row::endpoint).collect::<Result<Vec<_>, _>>()?;
+    let endpoints = rows.into_iter().map(|row| row.endpoint(vault)).collect::<Result<Vec<_>, _>>()?;
     Ok(Page::from_rows(endpoints, limit, |endpoint| endpoint.id))
 }

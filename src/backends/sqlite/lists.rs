@@ -1,16 +1,16 @@
-//! Deliveries as they are listed, and totals over them.
+//! Deliveries as they are listed and shown.
 
-use diesel::dsl::{avg, sql};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::Bool;
 use diesel::sqlite::Sqlite as Backend;
 
 use crate::backends::sqlite::events;
 use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_endpoints as p, webhook_past_attempts as past};
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{delivery_id, micros, number, status, time};
-use crate::model::clock::{self, Timestamp};
-use crate::model::delivery::{AttemptResult, AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Status, Totals};
+use crate::model::clock;
+use crate::model::delivery::{AttemptResult, AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Status};
 use crate::model::page::Page;
 
 /// The undelivered have an index of their own, which SQLite uses only where the query says exactly this.
@@ -181,27 +181,4 @@ pub(super) fn delivery(
     });
     let attempts = earlier.chain(row.latest()).collect();
     Ok(Some((with_name(conn, &mut Names::default(), row)?, attempts)))
-}
-
-/// Totals over the deliveries created at `since` or later, of one tenant and of one endpoint where they are given.
-pub(super) fn totals(
-    conn: &mut SqliteConnection,
-    since: Timestamp,
-    tenant: Option<&str>,
-    endpoint: Option<i64>,
-) -> Result<Totals, Trouble> {
-    let filter = DeliveryFilter { since: Some(since), tenant: tenant.map(Into::into), endpoint_id: endpoint, ..DeliveryFilter::default() };
-    let mut query = d::table
-        .select((
-            sql::<BigInt>("COUNT(*)"),
-            sql::<BigInt>("COUNT(*) FILTER (WHERE status = 'delivered')"),
-            sql::<BigInt>("COUNT(*) FILTER (WHERE status = 'failed')"),
-            avg(d::response_time),
-        ))
-        .into_boxed();
-    for condition in conditions(conn, &filter)? {
-        query = query.filter(condition);
-    }
-    let (total, delivered, failed, time): (i64, i64, i64, Option<f64>) = query.first(conn)?;
-    Ok(Totals { total: number(total), delivered: number(delivered), failed: number(failed), avg_response_time: time.unwrap_or_default() })
 }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 
 use crate::backends::sqlite::Sqlite;
 use crate::model::clock::{self, micros};
-use crate::ports::{Ask, BackendError, NewPause, Pacing, Pause, Pauses, Why};
+use crate::ports::{Ask, BackendError, Given, NewPause, Pacing, Pause, Pauses, Why};
 
-/// From so many on it is worth looking for last slots that no longer matter.
-const MANY_SLOTS: usize = 1000;
+/// From so many on it is worth looking for limits that no longer matter.
+const MANY_LIMITS: usize = 1000;
 
 #[async_trait]
 impl Pacing for Sqlite {
@@ -32,7 +32,7 @@ impl Pacing for Sqlite {
         Ok(self.book().paced.pauses(now(), known))
     }
 
-    async fn slots(&self, asks: &[Ask]) -> Result<Vec<Vec<Duration>>, BackendError> {
+    async fn slots(&self, asks: &[Ask]) -> Result<Vec<Given>, BackendError> {
         Ok(self.book().paced.slots(now(), asks))
     }
 }
@@ -56,16 +56,29 @@ pub(super) struct Paced {
     broken: BTreeMap<i64, Broken>,
     /// With the ends of their pauses.
     slowed: BTreeMap<i64, u64>,
-    slots: HashMap<i64, LastSlot>,
-    /// How many slots there may be before those that no longer matter are looked for.
-    slots_room: usize,
+    limits: HashMap<i64, Limit>,
+    /// How many limits there may be before those that no longer matter are looked for.
+    limits_room: usize,
 }
 
-#[derive(Debug)]
-struct LastSlot {
+/// What was given last of an endpoint's rate limit.
+#[derive(Debug, Default)]
+struct Limit {
+    slot: Option<Last>,
+    place: Option<Last>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
     at: u64,
-    /// When the next one is free, by the rate that it was reserved with.
+    /// When the next one is free, by the rate that it was given with.
     matters_until: u64,
+}
+
+impl Limit {
+    fn matters(&self, now: u64) -> bool {
+        [self.slot, self.place].into_iter().flatten().any(|last| last.matters_until > now)
+    }
 }
 
 impl Paced {
@@ -133,27 +146,38 @@ impl Paced {
         Some(Pauses { revision, paused })
     }
 
-    pub(super) fn slots(&mut self, now: u64, asks: &[Ask]) -> Vec<Vec<Duration>> {
-        let answers = asks.iter().map(|ask| self.take(now, ask)).collect();
-        if self.slots.len() > self.slots_room.max(MANY_SLOTS) {
-            self.slots.retain(|_, last| last.matters_until > now);
+    pub(super) fn slots(&mut self, now: u64, asks: &[Ask]) -> Vec<Given> {
+        let answers = asks.iter().map(|ask| self.give(now, ask)).collect();
+        if self.limits.len() > self.limits_room.max(MANY_LIMITS) {
+            self.limits.retain(|_, limit| limit.matters(now));
             // Half full at most, so that looking through all of them costs each call next to nothing.
-            self.slots_room = self.slots.len() * 2;
+            self.limits_room = self.limits.len() * 2;
         }
         answers
     }
 
-    fn take(&mut self, now: u64, ask: &Ask) -> Vec<Duration> {
-        let (every, end) = (micros(ask.every).max(1), now + micros(ask.ahead));
-        let last = self.slots.get(&ask.endpoint_id).filter(|last| last.matters_until > now);
-        let mut next = last.map_or(now, |last| now.max(last.at + every));
-        let mut taken = Vec::new();
-        while next <= end && taken.len() < ask.count as usize {
-            taken.push(Duration::from_micros(next - now));
-            self.slots.insert(ask.endpoint_id, LastSlot { at: next, matters_until: next + every });
-            next += every;
-        }
-        taken
+    fn give(&mut self, now: u64, ask: &Ask) -> Given {
+        let every = micros(ask.every).max(1);
+        let limit = self.limits.entry(ask.endpoint_id).or_default();
+        let known = |last: Option<Last>| last.filter(|last| last.matters_until > now).map(|last| last.at);
+        let (last_slot, last_place) = (known(limit.slot), known(limit.place));
+        let ahead = now + micros(ask.ahead);
+        let mut next = last_slot.map_or(now, |last| now.max(last + every));
+        let take = |last: &mut Option<Last>, next: &mut u64, most: usize, end: u64| {
+            let mut taken = Vec::new();
+            while *next <= end && taken.len() < most {
+                taken.push(Duration::from_micros(*next - now));
+                *last = Some(Last { at: *next, matters_until: *next + every });
+                *next += every;
+            }
+            taken
+        };
+        let overtakes = ask.newcomers && last_place.is_some_and(|last| last > ahead);
+        let count = ask.count as usize;
+        let slots = if overtakes { Vec::new() } else { take(&mut limit.slot, &mut next, count, ahead) };
+        let mut next = last_place.map_or(next, |last| next.max(last + every));
+        let places = take(&mut limit.place, &mut next, count - slots.len(), now + micros(ask.line));
+        Given { slots, places }
     }
 
     /// Later than every revision before, also than those of an earlier process.
@@ -246,8 +270,8 @@ mod tests {
     fn slots_are_every_apart_and_a_last_one_counts_until_the_next_is_free() {
         let mut paced = Paced::default();
         let mut take = |now, every, count| {
-            let ask = Ask { endpoint_id: 7, every: secs(every), count, ahead: secs(100) };
-            paced.slots(now, &[ask])[0].iter().map(Duration::as_secs).collect::<Vec<_>>()
+            let ask = Ask { endpoint_id: 7, every: secs(every), count, ahead: secs(100), line: secs(0), newcomers: true };
+            paced.slots(now, &[ask])[0].slots.iter().map(Duration::as_secs).collect::<Vec<_>>()
         };
         assert_eq!(take(NOW, 40, 9), [0, 40, 80]);
         assert_eq!(take(at(19), 40, 9), Vec::<u64>::new());
@@ -257,12 +281,29 @@ mod tests {
     }
 
     #[test]
-    fn last_slots_that_no_longer_matter_are_forgotten() {
+    fn what_gets_no_slot_gets_a_place_and_newcomers_overtake_nobody() {
+        let mut paced = Paced::default();
+        let mut ask = |now, count, newcomers| {
+            let ask = Ask { endpoint_id: 7, every: secs(10), count, ahead: secs(20), line: secs(100), newcomers };
+            let given = paced.slots(now, &[ask]).remove(0);
+            let seconds = |all: Vec<Duration>| all.iter().map(Duration::as_secs).collect::<Vec<_>>();
+            (seconds(given.slots), seconds(given.places))
+        };
+        assert_eq!(ask(NOW, 5, true), (vec![0, 10, 20], vec![30, 40]));
+        assert_eq!(ask(at(5), 2, true), (vec![], vec![45, 55]), "the line ends at 60");
+        assert_eq!(ask(at(10), 3, false), (vec![20], vec![60, 70]), "the line ends at 80");
+        assert_eq!(ask(at(10), 9, true), (vec![], vec![80, 90, 100]), "and is full at 110");
+        assert_eq!(ask(at(100), 2, true), (vec![0, 10], vec![]));
+        assert_eq!(ask(at(100), 2, true), (vec![20], vec![30]));
+    }
+
+    #[test]
+    fn limits_that_no_longer_matter_are_forgotten() {
         let mut paced = Paced::default();
         for id in 0..50_000 {
-            let ask = Ask { endpoint_id: id, every: secs(1), count: 1, ahead: secs(0) };
+            let ask = Ask { endpoint_id: id, every: secs(1), count: 2, ahead: secs(0), line: secs(1), newcomers: true };
             paced.slots(at(u64::try_from(id).expect("positive") / 100), &[ask]);
         }
-        assert!(paced.slots.len() <= MANY_SLOTS + 1, "{}", paced.slots.len());
+        assert!(paced.limits.len() <= MANY_LIMITS + 1, "{}", paced.limits.len());
     }
 }

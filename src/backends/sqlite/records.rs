@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::backends::sqlite::{Sqlite, deliveries, events, lists, retention};
+use crate::backends::sqlite::{Sqlite, deliveries, event_list, events, lists, retention, totals};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
+use crate::model::event_view::{EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
@@ -87,6 +88,16 @@ impl Records for Sqlite {
         self.writer.run(move |conn| retention::forget_events(conn, before, from.as_ref(), max)).await
     }
 
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<&EventPlace>,
+        limit: u32,
+    ) -> Result<Page<EventView, EventPlace>, BackendError> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        self.readers.run(move |conn| event_list::events(conn, &filter, after.as_ref(), limit)).await
+    }
+
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -104,12 +115,17 @@ impl Records for Sqlite {
 
     async fn totals(&self, since: Timestamp, tenant: Option<&str>) -> Result<Totals, BackendError> {
         let tenant = tenant.map(str::to_owned);
-        self.readers.run(move |conn| lists::totals(conn, since, tenant.as_deref(), None)).await
+        self.readers.run(move |conn| totals::read(conn, since, tenant.as_deref())).await
     }
 
     async fn endpoint_totals(&self, since: Timestamp, endpoints: &[i64]) -> Result<Vec<Totals>, BackendError> {
         let endpoints = endpoints.to_vec();
-        self.readers.run(move |conn| endpoints.iter().map(|&id| lists::totals(conn, since, None, Some(id))).collect()).await
+        self.readers.run(move |conn| totals::of_endpoints(conn, since, &endpoints)).await
+    }
+
+    /// One process counts, in one place: there is nothing to do.
+    async fn put_totals_together(&self, _before: Timestamp, _max: usize) -> Result<bool, BackendError> {
+        Ok(false)
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

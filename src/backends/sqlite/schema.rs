@@ -23,6 +23,7 @@ diesel::table! {
         revision -> BigInt,
         failing_since -> Nullable<BigInt>,
         recovering -> Bool,
+        previous_secrets -> Text,
     }
 }
 
@@ -95,6 +96,19 @@ diesel::table! {
         class -> Text,
         at -> BigInt,
         entry -> Binary,
+    }
+}
+
+diesel::table! {
+    webhook_totals (hour, endpoint_id, tenant) {
+        hour -> BigInt,
+        endpoint_id -> BigInt,
+        tenant -> Text,
+        total -> BigInt,
+        delivered -> BigInt,
+        failed -> BigInt,
+        attempted -> BigInt,
+        response_micros -> BigInt,
     }
 }
 

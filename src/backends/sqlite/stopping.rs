@@ -1,9 +1,10 @@
 //! Whole endpoints' deliveries at once: stopped when nobody may send them, and put back.
 
 use async_trait::async_trait;
-use diesel::dsl::{exists, min, sql};
+use diesel::dsl::{count_star, exists, min, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite as Backend;
 
 use crate::backends::sqlite::Sqlite;
 use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_endpoints as p, webhook_events as e};
@@ -95,24 +96,11 @@ fn stop_waiting(
     Ok(stopped)
 }
 
-fn failed(
-    conn: &mut SqliteConnection,
-    endpoint: i64,
-    window: Window,
-    from: Option<DeliveryId>,
-    max: usize,
-) -> Result<Vec<DeliveryId>, Trouble> {
-    let bytes = |id: DeliveryId| id.0.as_bytes().to_vec();
-    let mut query = d::table
-        .filter(sql::<Bool>(FAILED))
-        .filter(d::endpoint_id.eq(endpoint))
-        .order(d::id.asc())
-        .limit(limit(max))
-        .select(d::id)
-        .into_boxed();
-    if let Some(from) = from {
-        query = query.filter(d::id.gt(bytes(from)));
-    }
+type Failed = d::BoxedQuery<'static, Backend, diesel::sql_types::Binary>;
+
+/// The ids of the endpoint's failed deliveries within the window.
+fn failed_of(endpoint: i64, window: Window) -> Failed {
+    let mut query = d::table.select(d::id).filter(sql::<Bool>(FAILED)).filter(d::endpoint_id.eq(endpoint)).into_boxed();
     // Ids carry milliseconds: they find the neighbourhood, and created_at has the exact border.
     if let Some(since) = window.since {
         query = query.filter(d::id.ge(bytes(DeliveryId::first_at(since)))).filter(d::created_at.ge(micros(since)));
@@ -121,11 +109,33 @@ fn failed(
         let end = DeliveryId::first_at(clock::after(until, std::time::Duration::from_millis(1)));
         query = query.filter(d::id.lt(bytes(end))).filter(d::created_at.lt(micros(until)));
     }
+    query
+}
+
+fn bytes(id: DeliveryId) -> Vec<u8> {
+    id.0.as_bytes().to_vec()
+}
+
+pub(super) fn failed(
+    conn: &mut SqliteConnection,
+    endpoint: i64,
+    window: Window,
+    from: Option<DeliveryId>,
+    max: usize,
+) -> Result<Vec<DeliveryId>, Trouble> {
+    let mut query = failed_of(endpoint, window).order(d::id.asc()).limit(limit(max));
+    if let Some(from) = from {
+        query = query.filter(d::id.gt(bytes(from)));
+    }
     let rows: Vec<Vec<u8>> = query.load(conn)?;
     rows.iter().map(|id| delivery_id(id)).collect()
 }
 
-fn put_back(conn: &mut SqliteConnection, id: DeliveryId, due: Timestamp) -> Result<bool, Trouble> {
+pub(super) fn count_failed(conn: &mut SqliteConnection, endpoint: i64, window: Window) -> Result<i64, Trouble> {
+    Ok(failed_of(endpoint, window).select(count_star()).get_result(conn)?)
+}
+
+pub(super) fn put_back(conn: &mut SqliteConnection, id: DeliveryId, due: Timestamp) -> Result<bool, Trouble> {
     let id = id.0.as_bytes().as_slice();
     let row = d::table.filter(d::id.eq(id)).filter(d::status.eq(Status::Failed.as_str()));
     let found = row.select((d::tenant, d::event_id, d::attempt_count)).first::<(String, String, i64)>(conn).optional()?;

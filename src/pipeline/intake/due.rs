@@ -96,7 +96,7 @@ impl Intake {
         let Waiting { id, endpoint_id, attempt_count, event_type, event, next_retry_at: _ } = waiting;
         let reason = match (self.catalog.active(endpoint_id), event) {
             (Ok(endpoint), Some(event)) => {
-                return Ok(Flight { id, endpoint, event, attempts_before: attempt_count, origin: Origin::Schedule });
+                return Ok(Flight { id, endpoint, event, attempts_before: attempt_count, origin: Origin::Schedule, slot: None });
             }
             (Ok(_), None) => "its event is gone from webhook_events".to_owned(),
             (Err(reason), _) => reason,

@@ -15,6 +15,9 @@ const STUCK: Duration = Duration::from_secs(1);
 /// How many turns of its lane, or seconds, a flight is sent away for at most.
 const MOST_TURNS: u32 = 300;
 
+/// So many turns of a lane that is slowed down wait in it.
+const TURNS_KEPT: usize = 8;
+
 pub(super) struct Lane {
     endpoint: Arc<Endpoint>,
     pub(super) target: Arc<Target>,
@@ -83,11 +86,23 @@ impl Lane {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
-    /// Takes out the flight whose turn it is.
-    pub(super) fn start(&mut self, now: Instant) -> Option<Flight> {
-        let (_, flight) = self.waiting.pop_front()?;
-        self.running.push_back(now);
-        Some(flight)
+    /// Whether the one whose turn is next has a slot of a rate limit, which does not wait.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.waiting.front().is_some_and(|(_, flight)| flight.slot.is_some())
+    }
+
+    /// Takes out the flight whose turn it is, and before it those that need a new slot: theirs is over, or they have none and the endpoint was
+    /// given a rate limit meanwhile.
+    pub(super) fn start(&mut self, now: Instant, late: &mut Vec<Flight>) -> Option<Flight> {
+        let limited = self.endpoint.spec.rate_limit.is_some();
+        while let Some((_, flight)) = self.waiting.pop_front() {
+            if flight.slot.map_or(!limited, |slot| now <= slot.latest) {
+                self.running.push_back(now);
+                return Some(flight);
+            }
+            late.push(flight);
+        }
+        None
     }
 
     /// Ends a request that was started then. True when the breaker opens.
@@ -111,6 +126,14 @@ impl Lane {
     /// Begins anew, one request at a time, after a pause.
     pub(super) fn begin_slowly(&mut self) {
         self.allowed = 1;
+    }
+
+    /// For how long a flight that comes now is sent away: its endpoint takes less than it might, and enough for it waits here. What waits is held
+    /// in memory that the others need.
+    pub(super) fn turns_away(&self) -> Option<Duration> {
+        let place = self.waiting.len();
+        let has_enough = self.allowed < self.cap && place >= self.allowed * TURNS_KEPT;
+        has_enough.then(|| until_turn(place, self.allowed, self.pace, STUCK))
     }
 
     /// Looks how it moves; `since` is how long ago that was done last.

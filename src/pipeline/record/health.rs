@@ -158,6 +158,8 @@ mod tests {
             tenant: Arc::from("default"),
             spec: new.spec,
             secret: Secret::new("secret-secret".into()),
+            earlier: Vec::new(),
+            locked: None,
             disabled_reason: None,
             failing_since,
             recovering: false,

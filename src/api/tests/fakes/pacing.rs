@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::away;
-use crate::ports::{Ask, BackendError, NewPause, Pacing, Pauses};
+use crate::ports::{Ask, BackendError, Given, NewPause, Pacing, Pauses};
 
 #[derive(Default)]
 pub(in crate::api::tests) struct FakePacing {
@@ -35,7 +35,7 @@ impl Pacing for FakePacing {
         *self.reads.lock().expect("a lock") += 1;
         Ok(Some(pauses))
     }
-    async fn slots(&self, _: &[Ask]) -> Result<Vec<Vec<Duration>>, BackendError> {
+    async fn slots(&self, _: &[Ask]) -> Result<Vec<Given>, BackendError> {
         super::refused()
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::FakeRecords;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{DeliveryId, DeliveryView};
-use crate::ports::{BackendError, Retries, RetryError, StoppedDelivery, Stopping, Window};
+use crate::ports::{BackendError, Bulk, Retries, RetryError, StoppedDelivery, Stopping, Window};
 
 #[async_trait]
 impl Stopping for FakeRecords {
@@ -29,7 +29,7 @@ impl Stopping for FakeRecords {
 #[derive(Default)]
 pub(in crate::api::tests) struct FakeRetries {
     pub(in crate::api::tests) one: Mutex<Option<Result<DeliveryView, RetryError>>>,
-    pub(in crate::api::tests) all: Mutex<Option<Result<u64, RetryError>>>,
+    pub(in crate::api::tests) all: Mutex<Option<Result<Bulk<u64>, RetryError>>>,
     pub(in crate::api::tests) asked: Mutex<Vec<Asked>>,
 }
 
@@ -46,7 +46,7 @@ impl Retries for FakeRetries {
         self.one.lock().expect("a lock").take().unwrap_or(Err(RetryError::NotFound("delivery")))
     }
 
-    async fn retry_failed(&self, endpoint: i64, tenant: Option<&str>, window: Window) -> Result<u64, RetryError> {
+    async fn retry_failed(&self, endpoint: i64, tenant: Option<&str>, window: Window) -> Result<Bulk<u64>, RetryError> {
         self.asked.lock().expect("a lock").push(Asked::All(endpoint, tenant.map(str::to_owned), window));
         self.all.lock().expect("a lock").take().unwrap_or(Err(RetryError::NotFound("endpoint")))
     }

@@ -1,0 +1,150 @@
+//! What a round and its single measurements look like: to people, and to programs.
+
+use serde_json::{Value, json};
+
+use crate::backlog::Backlog;
+use crate::bad::Bad;
+use crate::cpu::Cpu;
+use crate::crowd::Ten;
+use crate::drain::Drained;
+use crate::latency::Percentiles;
+use crate::raw::Raw;
+use crate::report::Round;
+use crate::soak::Soak;
+
+pub(crate) fn of(round: &Round, events: u32) -> String {
+    let mut text = String::new();
+    if !round.raw.is_empty() {
+        text += &format!("  {:34}{:>10}{:>9}{:>9}{:>12}{:>8}\n", "", "per second", "of raw", "rows", "duplicates", "losses");
+    }
+    for raw in &round.raw {
+        let name = format!("raw, {} at once", raw.concurrency);
+        let ratio = round.ratio(raw.per_second);
+        text += &format!("  {name:34}{:10.0}{ratio:9.3}{:>9}{:12}{:8}\n", raw.per_second, "-", raw.duplicates, raw.losses);
+    }
+    for (name, drained) in round.drains() {
+        let Drained { sent_per_second: sent, per_second: all, rows, tally, .. } = drained;
+        text += &format!("  {:34}{sent:10.0}{:9.3}\n", format!("{name}, to the last request"), round.ratio(*sent));
+        let recorded = format!("{name}, until all is recorded");
+        text += &format!("  {recorded:34}{all:10.0}{:9.3}{rows:9}{:12}{:8}\n", round.ratio(*all), tally.duplicates, tally.losses);
+    }
+    text += &costs(round, events);
+    if let Some(latency) = &round.latency {
+        text += &format!("  {:34}{:>10}{:>9}\n", "latency, ms", "p50", "p99");
+        for (name, Percentiles { p50, p99 }) in
+            [("enqueue to receipt, idle worker", latency.worker), ("bare POST to receipt", latency.bare)]
+        {
+            text += &format!("    {name:32}{p50:10.2}{p99:9.2}\n");
+        }
+    }
+    if let Some(bad) = &round.bad {
+        text += &crowd(bad);
+    }
+    text
+}
+
+fn crowd(Bad { healthy, others }: &Bad) -> String {
+    let mut text = format!(
+        "  {:24}{:>11}{:>9}{:>9}{:>9}{:>8}{:>8}{:>9}\n",
+        "90 endpoints, and 10:", "per second", "of those", "steady", "of those", "p50 ms", "p99 ms", "of those"
+    );
+    for (ten, of) in std::iter::once((Ten::Healthy, healthy)).chain(others.iter().map(|(ten, of)| (*ten, of))) {
+        let Percentiles { p50, p99 } = of.latency;
+        let (all, steady, late) = of.against(healthy);
+        text += &format!("    {:22}{:11.0}{all:9.3}{:9.0}{steady:9.3}{p50:8.2}{p99:8.2}{late:9.2}\n", ten.name(), of.per_second, of.steady);
+    }
+    text
+}
+
+/// What was measured once.
+pub(crate) fn soak(soak: &Soak) -> String {
+    let mib = |kib: usize| kib as f64 / 1024.0;
+    let minutes: Vec<_> = soak.minutes.iter().map(|kib| format!("{:.1}", mib(*kib))).collect();
+    let Percentiles { p50, p99 } = soak.latency;
+    format!(
+        "\nmemory, {} s with 10 of 100 endpoints bad\n  before {:.1} MiB; at the end of each minute {}; {:+.1} % in the end\n  \
+         the 90 others: p50 {p50:.2} ms, p99 {p99:.2} ms, {} duplicates, {} losses\n",
+        soak.seconds,
+        mib(soak.before),
+        minutes.join(", "),
+        soak.growth() * 100.0,
+        soak.duplicates,
+        soak.losses
+    )
+}
+
+pub(crate) fn backlog(backlog: &Backlog) -> String {
+    let mib = |kib: usize| kib as f64 / 1024.0;
+    format!(
+        "\n100,000 endpoints, {} deliveries due, every tenth endpoint bad\n  {} of {} for healthy endpoints came in {:.0} s ({:.0} a second), {} duplicates\n  \
+         memory {:.1} MiB with nothing to do, {:.1} MiB at most\n  {} still wait for bad endpoints, at {:.0} claims a second\n",
+        backlog.deliveries,
+        backlog.came,
+        backlog.healthy,
+        backlog.seconds,
+        backlog.came as f64 / backlog.seconds,
+        backlog.duplicates,
+        mib(backlog.idle),
+        mib(backlog.most),
+        backlog.waiting,
+        backlog.claims_per_second
+    )
+}
+
+fn costs(round: &Round, events: u32) -> String {
+    let mut text = String::new();
+    let raw = round.raw.first().map(|raw| ("raw", raw_cpu(raw)));
+    for (name, cpu) in raw.into_iter().chain(round.drains().map(|(name, drained)| (name, drained.cpu.clone()))) {
+        if !cpu.is_empty() {
+            let parts: Vec<_> = cpu.iter().map(|(part, micros)| format!("{part} {micros:.1}")).collect();
+            text += &format!("  CPU, µs per delivery: {name:10}{:7.1} = {}\n", cpu.values().sum::<f64>(), parts.join(" + "));
+        }
+    }
+    for (name, drained) in round.drains() {
+        let commits = &drained.commits;
+        let reads =
+            drained.redis_reads.map_or_else(String::new, |reads| format!(", {:.4} Redis reads per delivery", reads / f64::from(events)));
+        text += &format!("  commits: {name:10}{:.0}, {:.1} ms on average{reads}\n", commits.count, commits.mean_ms);
+    }
+    text
+}
+
+fn raw_cpu(raw: &Raw) -> Cpu {
+    let parts = [("client", raw.client_cpu), ("receiver", raw.receiver_cpu)];
+    parts.into_iter().filter_map(|(part, micros)| Some((part, micros?))).collect()
+}
+
+pub(crate) fn line(round: &Round, events: u32) -> Value {
+    let mut line = json!({"round": round.number, "events": events, "raw": round.raw});
+    for (name, drained) in round.drains() {
+        line[name] = json!({
+            "sent_per_second": drained.sent_per_second,
+            "per_second": drained.per_second,
+            "ratio": round.ratio(drained.per_second),
+            "rows": drained.rows,
+            "duplicates": drained.tally.duplicates,
+            "losses": drained.tally.losses,
+            "cpu_micros_per_delivery": drained.cpu,
+            "commits": drained.commits.count,
+            "commit_mean_ms": drained.commits.mean_ms,
+            "redis_reads": drained.redis_reads,
+            "complaints": drained.complaints,
+        });
+    }
+    if let Some(latency) = &round.latency {
+        line["latency_ms"] = json!({
+            "worker": latency.worker,
+            "bare": latency.bare,
+            "duplicates": latency.tally.duplicates,
+            "losses": latency.tally.losses,
+            "complaints": latency.complaints,
+        });
+    }
+    if let Some(bad) = &round.bad {
+        line["bad"] = json!({"healthy": bad.healthy});
+        for (ten, others) in &bad.others {
+            line["bad"][ten.name()] = json!(others);
+        }
+    }
+    line
+}

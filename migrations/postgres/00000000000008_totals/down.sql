@@ -1,0 +1,13 @@
+DROP INDEX webhook_deliveries_undelivered;
+DROP INDEX webhook_events_of_tenant;
+DROP INDEX webhook_deliveries_of_tenant;
+DROP INDEX webhook_deliveries_of_type;
+DROP TRIGGER webhook_count_nothing ON webhook_deliveries;
+DROP TRIGGER webhook_count_deleted ON webhook_deliveries;
+DROP TRIGGER webhook_count_updated ON webhook_deliveries;
+DROP TRIGGER webhook_count_inserted ON webhook_deliveries;
+DROP FUNCTION webhook_count_nothing();
+DROP FUNCTION webhook_count_deleted();
+DROP FUNCTION webhook_count_updated();
+DROP FUNCTION webhook_count_inserted();
+DROP TABLE webhook_totals;
