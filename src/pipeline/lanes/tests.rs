@@ -32,7 +32,19 @@ fn endpoint(id: i64) -> Arc<Endpoint> {
     let at = clock::from_unix_seconds(0.0);
     let (tenant, secret) = (Arc::from("default"), Secret::new("secret-secret".into()));
     let (disabled_reason, failing_since) = (None, None);
-    Arc::new(Endpoint { id, tenant, spec, secret, disabled_reason, failing_since, recovering: false, created_at: at, updated_at: at })
+    Arc::new(Endpoint {
+        id,
+        tenant,
+        spec,
+        secret,
+        disabled_reason,
+        failing_since,
+        recovering: false,
+        created_at: at,
+        updated_at: at,
+        earlier: Vec::new(),
+        locked: None,
+    })
 }
 
 fn flights(id: i64, count: usize) -> Vec<Flight> {
@@ -43,7 +55,7 @@ fn flights(id: i64, count: usize) -> Vec<Flight> {
         let (source, version) = (String::new(), String::new());
         let fields = EventFields { key, event_type: "a".into(), data: "1", source, version, timestamp: 0.0, accepted_at: at };
         let (endpoint, event) = (Arc::clone(&endpoint), Arc::new(Event::new(fields)));
-        Flight { id: delivery, endpoint, event, attempts_before: 0, origin: Origin::Schedule }
+        Flight { id: delivery, endpoint, event, attempts_before: 0, origin: Origin::Schedule, slot: None }
     };
     (0..count).map(flight).collect()
 }
