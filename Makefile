@@ -1,7 +1,7 @@
 # `make check` is exactly CI: .ci/run does nothing else once a machine has what it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help check fmt-check lint doc house deny servers verifiers test chaos bench bench-api fmt clean
+.PHONY: help check fmt-check lint doc house deny servers verifiers test chaos conform bench bench-api fmt clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: servers verifiers ## All tests, over private PostgreSQL and Redis
 CHAOS ?= chaos::
 chaos: servers ## The tests that kill, stop and flush under load, at full size; make chaos CHAOS_SEED=7 CHAOS_ROUNDS=3 CHAOS_SCALE=2
 	CHAOS_SCALE=$${CHAOS_SCALE:-1} cargo test --locked --test promises $(CHAOS) -- --nocapture --test-threads=1
+
+conform: servers verifiers ## The API against its own description, 500 examples for each call: half an hour; make conform CONFORM_SEED=7
+	CONFORM_EXAMPLES=$${CONFORM_EXAMPLES:-500} cargo test --locked --test promises conform:: -- --nocapture --test-threads=1
 
 # The advisory database needs the network, so it is asked only where somebody asks for it: make deny DENY=advisories
 DENY ?= licenses bans sources

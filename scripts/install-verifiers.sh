@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what tests/receivers needs, in exact versions, into target/verifiers: a virtual environment of Python and the
+# Installs what tests/receivers and tests/conform.rs need, in exact versions, into target/verifiers: a virtual environment of Python and the
 # modules of Node. Does nothing where that is done already.
 set -eu
 cd "$(dirname "$0")/.."

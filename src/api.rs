@@ -14,6 +14,7 @@ mod event_list;
 mod events;
 mod extract;
 mod gate;
+mod openapi;
 mod params;
 mod probes;
 mod problem;
@@ -40,6 +41,7 @@ use crate::ports::{Catalog, Checks, DeadLetters, Door, Observe, Pacing, Readines
 
 pub use calls::{CALLS, Call, Needs};
 
+use openapi::{Described, Published};
 use problem::ApiError;
 
 /// After this time a request is answered with 503, whatever it waits for.
@@ -86,23 +88,30 @@ pub fn router(api: Api) -> Router {
 }
 
 fn router_within(api: Api, timeout: Duration) -> Router {
-    let probes = probes::routes(api.readiness, api.observe);
-    let (calls, gate) = match api.calls {
-        Some(calls) => {
-            (Router::new().nest("/api/webhooks", webhooks(&calls)), gate::Gate::new(&calls.tokens, calls.max_body_bytes, timeout))
-        }
-        None => (Router::new(), gate::Gate::new(&[], 0, timeout)),
-    };
+    let (described, gate) = described(api, timeout);
     let max_body_bytes = gate.max_body_bytes();
-    probes
-        .merge(calls)
+    let (router, description) = described.split_for_parts();
+    router
+        .with_state(Published::new(description, gate.asks_for_tokens()))
         .fallback(|| async { ApiError::NotFound("call at this path") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(from_fn_with_state(Arc::new(gate), gate::pass))
 }
 
-fn webhooks(calls: &Calls) -> Router {
+/// Every call with its description. A worker alone has no calls, and so no page about them.
+fn described(api: Api, timeout: Duration) -> (Described, gate::Gate) {
+    let probes = probes::routes(api.readiness, api.observe);
+    match api.calls {
+        Some(calls) => {
+            let all = probes.merge(openapi::routes()).nest("/api/webhooks", webhooks(&calls));
+            (all, gate::Gate::new(&calls.tokens, calls.max_body_bytes, timeout))
+        }
+        None => (probes, gate::Gate::new(&[], 0, timeout)),
+    }
+}
+
+fn webhooks(calls: &Calls) -> Described {
     let door =
         events::EventDoor { door: Arc::clone(&calls.door), max_event_bytes: calls.max_event_bytes, new_event_id: calls.new_event_id };
     let breakers = breakers::Breakers::new(Arc::clone(&calls.pacing));
@@ -120,7 +129,7 @@ fn webhooks(calls: &Calls) -> Router {
         breakers,
         defaults: calls.defaults,
     };
-    Router::new()
+    Described::new()
         .merge(events::routes(door))
         .merge(event_list::routes(Arc::clone(&calls.records)))
         .merge(endpoints::routes(registry))

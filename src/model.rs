@@ -18,3 +18,4 @@ pub mod run;
 pub mod secret;
 pub mod token;
 pub mod validate;
+mod whole;

@@ -5,6 +5,7 @@ mod endpoints;
 mod event_list;
 mod events;
 mod manners;
+mod openapi;
 mod pages;
 mod stats;
 mod tenants;

@@ -12,6 +12,7 @@ mod bytes_of_data;
 mod chaos;
 mod checks;
 mod command_line;
+mod conform;
 mod conformance;
 mod crash;
 mod crash_points;

@@ -1,6 +1,6 @@
 //! Both signatures of a request, checked by hand and by the libraries that receivers use.
 
-mod by_hand;
+pub(crate) mod by_hand;
 mod receivers;
 
 use std::sync::Arc;

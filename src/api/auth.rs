@@ -19,6 +19,10 @@ impl Tokens {
         Self(tokens.to_vec())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What these headers give access to.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<Access, ApiError> {
         if self.0.is_empty() {

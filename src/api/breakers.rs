@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::views::time;
 use crate::model::clock::{self, Timestamp};
@@ -40,21 +41,26 @@ struct Broken {
 }
 
 /// Whether deliveries of an endpoint are held back, and until when.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, ToSchema, Clone)]
+#[schema(as = Breaker)]
 pub(super) struct BreakerJson {
     pub(super) state: State,
     /// The end of the pause of one that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
     pub(super) until: Option<String>,
     /// How many pauses there were since it was well.
     pub(super) pauses: u32,
     /// The receiver asked to be left alone until then.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
     pub(super) slowed_until: Option<String>,
 }
 
-#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+/// `closed`: deliveries are sent; `open`: nothing is sent; `half_open`: one request decides.
+#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = BreakerState)]
 pub(super) enum State {
     Closed,
     /// Nothing is sent.

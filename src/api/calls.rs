@@ -49,6 +49,8 @@ pub const CALLS: &[Call] = &[
     call("GET", "/health", Needs::Nothing),
     call("GET", "/ready", Needs::Nothing),
     call("GET", "/metrics", Needs::Nothing),
+    call("GET", "/openapi.json", Needs::Nothing),
+    call("GET", "/docs", Needs::Nothing),
     call("GET", "/api/webhooks/events", Needs::Read),
     call("POST", "/api/webhooks/events", Needs::Enqueue),
     call("GET", "/api/webhooks/endpoints", Needs::Read),

@@ -4,17 +4,22 @@ mod findings;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Json;
+use axum::extract::State;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Access;
 use super::breakers::{BreakerJson, Breakers};
 use super::events::read_single;
-use super::extract::{OptionalJson, segment};
+use super::extract::{OptionalJson, Segment, segment};
+use super::openapi::params::TriedPath;
+use super::openapi::problems::Conflicts;
+use super::openapi::{Described, shapes};
 use super::problem::ApiError;
 use super::views::{seconds, time};
 use crate::model::clock;
@@ -41,8 +46,8 @@ pub(super) struct Desk {
     pub(super) new_event_id: fn() -> String,
 }
 
-pub(super) fn routes(desk: Desk) -> Router {
-    Router::new().route("/{endpoint_id}/test", post(test)).route("/{endpoint_id}/diagnose", get(diagnose)).with_state(desk)
+pub(super) fn routes(desk: Desk) -> Described {
+    OpenApiRouter::new().routes(routes!(test)).routes(routes!(diagnose)).with_state(desk)
 }
 
 /// What came of a test: an answer, or the reason why there is none.
@@ -53,8 +58,15 @@ enum Tested {
     Failed { success: bool, error: String, test_event: Box<RawValue> },
 }
 
-/// Needs no body, so that a web page could make this call where there are no tokens; what it sends is marked as a test.
-async fn test(State(desk): State<Desk>, access: Access, Path(id): Path<String>, body: OptionalJson) -> Result<Json<Tested>, ApiError> {
+// It needs no body, so that a web page could make this call where there are no tokens; what it sends is marked as a test.
+/// Send a test event now
+///
+/// Signed like all others, with `X-Webhook-Test: true`: the event of the body, or a `test_event` when there is none. It is sent once, to this
+/// endpoint alone, whether or not it is active, and is not recorded.
+#[utoipa::path(post, path = "/{endpoint_id}/test", operation_id = "testEndpoint", tag = "Endpoints", params(TriedPath),
+    request_body = Option<shapes::TestEvent>,
+    responses((status = 200, description = "What came of it", body = shapes::TestResult), Conflicts))]
+async fn test(State(desk): State<Desk>, access: Access, Segment(id): Segment, body: OptionalJson) -> Result<Json<Tested>, ApiError> {
     let endpoint = desk.find(&access, &id).await?;
     if let Some(reason) = &endpoint.locked {
         return Err(ApiError::Conflict(format!("nothing can be signed: {reason}")));
@@ -84,7 +96,7 @@ impl Tested {
 }
 
 /// What a look at an endpoint found: each issue has its recommendation at the same place.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Diagnosis {
     endpoint_id: i64,
     endpoint_name: String,
@@ -94,28 +106,47 @@ struct Diagnosis {
     /// Of the latest deliveries, ten at most.
     recent_delivery_count: usize,
     failed_delivery_count: usize,
+    /// Seconds, over the latest deliveries.
+    #[schema(required = true)]
     avg_response_time: Option<f64>,
+    /// Counted up to 500 of each status.
     waiting_delivery_count: u32,
+    /// `null` while the queue, where workers share it, is away.
+    #[schema(required = true)]
     breaker: Option<BreakerJson>,
+    #[schema(value_type = Option<shapes::RateLimit>, required = true)]
     rate_limit: Option<RateLimit>,
     way: Way,
 }
 
 /// How far a request would get.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Way {
+    /// What its host resolves to.
     addresses: Vec<Address>,
+    /// Seconds.
+    #[schema(required = true)]
     connect_time: Option<f64>,
+    #[schema(format = DateTime, required = true)]
     certificate_expires_at: Option<String>,
+    /// The answer to a `HEAD` request.
+    #[schema(required = true)]
     head_status: Option<u16>,
+    /// Seconds.
+    #[schema(required = true)]
     head_time: Option<f64>,
+    /// The step that failed; `null` when none did.
+    #[schema(value_type = Option<shapes::Step>, required = true)]
     failed_step: Option<&'static str>,
+    #[schema(required = true)]
     error: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Address {
     address: String,
+    /// Why it must not be reached.
+    #[schema(required = true)]
     blocked: Option<String>,
 }
 
@@ -140,7 +171,12 @@ impl Way {
     }
 }
 
-async fn diagnose(State(desk): State<Desk>, access: Access, Path(id): Path<String>) -> Result<Json<Diagnosis>, ApiError> {
+/// Find out what is wrong with an endpoint
+///
+/// Looks at its latest deliveries, its breaker and its backlog, and makes its way there with a `HEAD` request, which is not signed.
+#[utoipa::path(get, path = "/{endpoint_id}/diagnose", operation_id = "diagnoseEndpoint", tag = "Endpoints", params(TriedPath),
+    responses((status = 200, description = "What was found", body = Diagnosis)))]
+async fn diagnose(State(desk): State<Desk>, access: Access, Segment(id): Segment) -> Result<Json<Diagnosis>, ApiError> {
     let endpoint = desk.find(&access, &id).await?;
     let of_endpoint = |status| DeliveryFilter { endpoint_id: Some(endpoint.id), status, ..DeliveryFilter::default() };
     let (everything, breaker) = (of_endpoint(None), desk.breakers.one(endpoint.id));

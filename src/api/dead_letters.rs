@@ -5,23 +5,28 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Access;
 use super::cursor;
 use super::extract::JsonBody;
+use super::openapi::params::Paging;
+use super::openapi::problems::{Conflicts, NotThere};
+use super::openapi::{Described, shapes};
 use super::params::Params;
 use super::problem::ApiError;
-use super::runs;
+use super::runs::{self, StartedRun};
 use super::views::time;
 use crate::model::dead_letter::KeptLetter;
 use crate::model::problem::Problem;
@@ -37,8 +42,8 @@ pub(super) struct Letters {
     pub(super) max_event_bytes: usize,
 }
 
-pub(super) fn routes(letters: Letters) -> Router {
-    Router::new().route("/dead-letters", get(list).delete(drop_letters)).route("/dead-letters/requeue", post(requeue)).with_state(letters)
+pub(super) fn routes(letters: Letters) -> Described {
+    OpenApiRouter::new().routes(routes!(list, drop_letters)).routes(routes!(requeue)).with_state(letters)
 }
 
 /// A token that is held to no tenant.
@@ -54,17 +59,21 @@ impl<S: Sync> FromRequestParts<S> for AllTenants {
     }
 }
 
-/// One dead letter.
-#[derive(Serialize)]
+/// What could not be processed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
 struct LetterJson {
     id: String,
+    /// What is wrong with it.
     reason: String,
-    /// `None` of one that somebody else put there.
+    /// `null` of one that somebody else put there.
+    #[schema(format = DateTime, required = true)]
     at: Option<String>,
-    /// As text. Of an entry that is larger than limits.max_event_bytes, the beginning.
+    /// As text. Of an entry that is larger than `limits.max_event_bytes`, the beginning.
     entry: String,
     /// The bytes themselves, where they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     entry_base64: Option<String>,
     /// Bytes of the whole entry.
     size: u64,
@@ -92,14 +101,23 @@ impl From<KeptLetter> for LetterJson {
     }
 }
 
-#[derive(Serialize)]
+/// One page of the dead letters.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetters)]
 struct LetterList {
     items: Vec<LetterJson>,
+    /// Where the next page starts: give it back as `cursor`. `null` on the last page, and there alone.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// How many there are in all.
     total: u64,
 }
 
+/// List dead letters
+///
+/// What could not be processed, with the reason. They have no tenant, so none of this is there for a token that is held to one.
+#[utoipa::path(get, path = "/dead-letters", operation_id = "listDeadLetters", tag = "Dead letters", params(Paging),
+    responses((status = 200, description = "One page", body = LetterList), NotThere))]
 async fn list(State(state): State<Letters>, _: AllTenants, uri: Uri) -> Result<Json<LetterList>, ApiError> {
     let mut params = Params::new(&uri, &["limit", "cursor"]);
     let limit = params.limit() as usize;
@@ -119,14 +137,17 @@ struct RequeueDraft {
     ids: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
+/// A dead letter that stays, since it would only become one again.
+#[derive(Serialize, ToSchema)]
 struct Refused {
     id: String,
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Requeued)]
 struct RequeuedJson {
+    /// How many were enqueued again.
     requeued: u64,
     refused: Vec<Refused>,
 }
@@ -138,6 +159,15 @@ impl RequeuedJson {
     }
 }
 
+/// Enqueue dead letters again
+///
+/// Those that are named, or all of them. Those that would only become dead letters again stay, and `refused` says why. Many are enqueued in
+/// the background: then the answer is the run that does so. The body may be left out.
+#[utoipa::path(post, path = "/dead-letters/requeue", operation_id = "requeueDeadLetters", tag = "Dead letters",
+    request_body = Option<shapes::DeadLetterIds>,
+    responses((status = 200, description = "Those that could be are enqueued", body = RequeuedJson),
+        (status = 202, description = "They are many: a run enqueues them", body = StartedRun,
+            headers(("Location" = String, description = "The path of the run"))), NotThere, Conflicts))]
 async fn requeue(State(state): State<Letters>, _: AllTenants, request: Request) -> Result<Response, ApiError> {
     let done = match draft_of(request).await?.ids {
         Some(ids) => RequeuedJson::new(state.requeue.requeue(&checked(ids)?).await?),
@@ -162,17 +192,32 @@ async fn draft_of(request: Request) -> Result<RequeueDraft, ApiError> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Dropped {
+    /// How many there were.
     dropped: u64,
 }
 
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what the handler reads")]
+struct Dropping {
+    /// Which: up to 100 ids, separated by commas. It may be given several times. Without it, all of them.
+    #[param(pattern = "^[A-Za-z0-9]{1,64}(,[A-Za-z0-9]{1,64}){0,99}$")]
+    id: Option<String>,
+}
+
+/// Drop dead letters
+///
+/// Those that are named, or all of them. They are gone then.
+#[utoipa::path(delete, path = "/dead-letters", operation_id = "dropDeadLetters", tag = "Dead letters", params(Dropping),
+    responses((status = 200, description = "They are gone", body = Dropped), NotThere))]
 async fn drop_letters(State(state): State<Letters>, _: AllTenants, uri: Uri) -> Result<Json<Dropped>, ApiError> {
     let (mut ids, mut problems) = (None, Vec::new());
     for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
         if name == "id" {
             let ids: &mut Vec<String> = ids.get_or_insert_default();
-            ids.extend(value.split(',').map(|id| id.trim().to_owned()));
+            ids.extend(value.split(',').map(str::to_owned));
         } else {
             problems.push(Problem::new(&*name, "is not a parameter of this call: there is id"));
         }

@@ -8,17 +8,20 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, de};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Access;
 use super::extract::{JsonBody, malformed};
+use super::openapi::{Described, shapes};
 use super::problem::ApiError;
 use crate::model::clock;
 use crate::model::event::{self, Event, Reading, Rejection};
@@ -26,7 +29,7 @@ use crate::model::problem::Problem;
 use crate::ports::Door;
 
 /// How many events one request may hold.
-const MAX_EVENTS: usize = 1000;
+pub(super) const MAX_EVENTS: usize = 1000;
 
 #[derive(Clone)]
 pub(super) struct EventDoor {
@@ -35,18 +38,29 @@ pub(super) struct EventDoor {
     pub(super) new_event_id: fn() -> String,
 }
 
-pub(super) fn routes(door: EventDoor) -> Router {
-    Router::new().route("/events", post(accept)).with_state(door)
+pub(super) fn routes(door: EventDoor) -> Described {
+    OpenApiRouter::new().routes(routes!(accept)).with_state(door)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Accepted {
+    /// One for each event, in order.
+    #[schema(value_type = Vec<String>)]
     ids: Vec<Arc<str>>,
     /// Of a single event.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     id: Option<Arc<str>>,
 }
 
+/// Enqueue events
+///
+/// One event, or an array of up to 1,000: either all of them are taken in, or none. The same tenant and id, any number of times, is one event.
+/// The bytes of `data` reach the receiver as they came in: key order, number spelling and escapes are kept.
+/// An event may have `limits.max_event_bytes` (256 KiB unless set otherwise).
+#[utoipa::path(post, path = "/events", operation_id = "enqueueEvents", tag = "Events",
+    request_body = shapes::Events,
+    responses((status = 202, description = "The events are durable, and will be delivered", body = Accepted)))]
 async fn accept(State(door): State<EventDoor>, access: Access, body: JsonBody) -> Result<Response, ApiError> {
     let is_array = body.0.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let reading =

@@ -2,7 +2,8 @@
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
@@ -80,6 +81,18 @@ pub(super) fn malformed(error: &serde_json::Error) -> ApiError {
     } else {
         format!("the body is not valid JSON: {error}")
     })
+}
+
+/// The one variable segment of a path.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        segment.map(|Path(text)| Self(text)).map_err(|_not_utf_8| ApiError::Malformed("the path is not UTF-8".into()))
+    }
 }
 
 /// A path segment; one that cannot name anything names nothing.

@@ -33,6 +33,10 @@ impl Gate {
         Self { tokens: Tokens::new(tokens), max_body_bytes, timeout }
     }
 
+    pub(super) fn asks_for_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
     pub(super) fn max_body_bytes(&self) -> usize {
         self.max_body_bytes
     }

@@ -8,6 +8,7 @@ use super::problem::ApiError;
 use crate::model::clock::Timestamp;
 use crate::model::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::model::problem::Problem;
+use crate::model::validate;
 
 /// The query of one request. Parameters that the call does not know are problems: a filter with a typing error would show everything.
 pub(super) struct Params {
@@ -50,6 +51,11 @@ impl Params {
         }
     }
 
+    /// Text of an alphabet.
+    pub(super) fn checked(&mut self, name: &str, check: impl FnOnce(&str) -> Result<(), String>) -> Option<String> {
+        self.parsed(name, |text| check(text).map(|()| text.to_owned()))
+    }
+
     pub(super) fn number(&mut self, name: &str, min: i64, max: i64) -> Option<i64> {
         self.parsed(name, |text| {
             let number = text.parse().ok().filter(|number| (min..=max).contains(number));
@@ -64,7 +70,7 @@ impl Params {
 
     /// The tenant to look at: the one asked for, or the one that the token is bound to.
     pub(super) fn tenant(&mut self, access: &Access) -> Option<String> {
-        let asked = self.text("tenant");
+        let asked = self.checked("tenant", validate::tenant);
         access.narrow(asked).unwrap_or_else(|message| {
             self.problem("tenant", message);
             None

@@ -78,11 +78,11 @@ fn roles(needs: Needs) -> String {
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: String,
-    title: &'a str,
+    title: &'static str,
     status: u16,
-    detail: Cow<'a, str>,
+    detail: Cow<'static, str>,
     #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
-    errors: &'a [Problem],
+    errors: Cow<'a, [Problem]>,
 }
 
 impl ApiError {
@@ -123,6 +123,13 @@ impl ApiError {
         }
     }
 
+    /// The answer's body.
+    pub(super) fn body(&self) -> impl Serialize {
+        let (status, kind, title) = self.kind();
+        let r#type = format!("urn:posthaste:problem:{kind}");
+        Body { r#type, title, status: status.as_u16(), detail: self.detail(), errors: bounded(self.errors()) }
+    }
+
     fn log(&self) {
         match self {
             Self::Backend(error @ BackendError::Unavailable { .. }) => tracing::warn!(%error, "a request found its backend away"),
@@ -152,16 +159,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let (status, kind, title) = self.kind();
-        let errors = bounded(self.errors());
-        let body = Body {
-            r#type: format!("urn:posthaste:problem:{kind}"),
-            title,
-            status: status.as_u16(),
-            detail: self.detail(),
-            errors: &errors,
-        };
-        let mut response = (status, axum::Json(&body)).into_response();
+        let mut response = (self.kind().0, axum::Json(self.body())).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().extend(self.extra_header());
         response

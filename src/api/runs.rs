@@ -2,46 +2,67 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::Json;
+use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Access;
 use super::cursor;
-use super::extract::segment;
+use super::extract::{Segment, segment};
+use super::openapi::params::{InTenant, Paging, RunPath};
+use super::openapi::problems::Conflicts;
+use super::openapi::{Described, shapes};
 use super::params::Params;
 use super::problem::ApiError;
 use super::views::{List, time};
 use crate::model::run::{Run, RunId};
 use crate::ports::Runs;
 
-pub(super) fn routes(runs: Arc<dyn Runs>) -> Router {
-    Router::new().route("/runs", get(list)).route("/runs/{id}", get(one)).route("/runs/{id}/cancel", post(cancel)).with_state(runs)
+pub(super) fn routes(runs: Arc<dyn Runs>) -> Described {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(cancel)).with_state(runs)
 }
 
-/// One run. What it counts are deliveries, or dead letters.
-#[derive(Serialize)]
+/// Bulk work in the background. What it counts are deliveries, or dead letters.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Run)]
 pub(super) struct RunJson {
+    #[schema(format = "uuid")]
     id: String,
+    #[schema(value_type = shapes::RunKind)]
     kind: &'static str,
+    #[schema(value_type = shapes::RunStatus)]
     status: &'static str,
-    /// `None`: of all tenants.
+    /// `null`: of all tenants.
+    #[schema(required = true)]
     tenant: Option<String>,
+    #[schema(required = true)]
     endpoint_id: Option<i64>,
+    /// Only what was created at this time or later.
+    #[schema(format = DateTime, required = true)]
     since: Option<String>,
+    /// Only what was created before this time.
+    #[schema(format = DateTime, required = true)]
     until: Option<String>,
     /// What was put back.
     done: u64,
     /// What had to stay as it was.
     refused: u64,
-    /// `None` while nobody has counted.
+    /// How much there was to do; `null` while nobody has counted.
+    #[schema(required = true)]
     total: Option<u64>,
+    /// Why it failed.
+    #[schema(required = true)]
     error: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
+    #[schema(format = DateTime, required = true)]
     finished_at: Option<String>,
 }
 
@@ -66,7 +87,8 @@ impl From<Run> for RunJson {
     }
 }
 
-#[derive(Serialize)]
+/// The answer of a call that goes on in the background.
+#[derive(Serialize, ToSchema)]
 pub(super) struct StartedRun {
     run: RunJson,
 }
@@ -77,6 +99,13 @@ pub(super) fn started(run: Run) -> Response {
     (StatusCode::ACCEPTED, location, Json(StartedRun { run: run.into() })).into_response()
 }
 
+/// List runs
+///
+/// Newest first.
+#[utoipa::path(get, path = "/runs", operation_id = "listRuns", tag = "Runs", params(InTenant, Paging),
+    responses((status = 200, description = "One page", body = List<RunJson>,
+        links(("run" = (operation_id = "getRun", parameters(("id" = "$response.body#/items/0/id")))),
+            ("cancel" = (operation_id = "cancelRun", parameters(("id" = "$response.body#/items/0/id"))))))))]
 async fn list(State(runs): State<Arc<dyn Runs>>, access: Access, uri: Uri) -> Result<Json<List<RunJson>>, ApiError> {
     let mut params = Params::new(&uri, &["tenant", "limit", "cursor"]);
     let tenant = params.tenant(&access);
@@ -88,12 +117,20 @@ async fn list(State(runs): State<Arc<dyn Runs>>, access: Access, uri: Uri) -> Re
     Ok(Json(List { items: page.items.into_iter().map(RunJson::from).collect(), next_cursor }))
 }
 
-async fn one(State(runs): State<Arc<dyn Runs>>, access: Access, Path(id): Path<String>) -> Result<Json<RunJson>, ApiError> {
+/// Look at a run
+#[utoipa::path(get, path = "/runs/{id}", operation_id = "getRun", tag = "Runs", params(RunPath),
+    responses((status = 200, description = "The run", body = RunJson)))]
+async fn one(State(runs): State<Arc<dyn Runs>>, access: Access, Segment(id): Segment) -> Result<Json<RunJson>, ApiError> {
     Ok(Json(find(&*runs, &access, segment(&id, "run")?).await?.into()))
 }
 
-/// Needs no body, so that a web page could make this call as well; but the id of a run is more than it can guess.
-async fn cancel(State(runs): State<Arc<dyn Runs>>, access: Access, Path(id): Path<String>) -> Result<Json<RunJson>, ApiError> {
+// It needs no body, so that a web page could make this call as well; but the id of a run is more than it can guess.
+/// End a run
+///
+/// What it has put back stays so; the rest stays as it was. No body is needed.
+#[utoipa::path(post, path = "/runs/{id}/cancel", operation_id = "cancelRun", tag = "Runs", params(RunPath),
+    responses((status = 200, description = "The run as it ended", body = RunJson), Conflicts))]
+async fn cancel(State(runs): State<Arc<dyn Runs>>, access: Access, Segment(id): Segment) -> Result<Json<RunJson>, ApiError> {
     let id = segment(&id, "run")?;
     if let Some(run) = runs.cancel_run(id, access.tenant()).await? {
         return Ok(Json(run.into()));

@@ -8,6 +8,7 @@ mod endpoints;
 mod events;
 mod fakes;
 mod manners;
+mod openapi;
 mod retries;
 
 use std::sync::Arc;

@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::breakers::BreakerJson;
+use super::openapi::shapes;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryId, DeliveryView, Status, Totals};
 use crate::model::endpoint::{Endpoint, RateLimit};
 use crate::model::event_view::EventView;
 
 /// One page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct List<T> {
     pub(super) items: Vec<T>,
+    /// Where the next page starts: give it back as `cursor`. `null` on the last page, and there alone.
+    #[schema(required = true)]
     pub(super) next_cursor: Option<String>,
 }
 
@@ -28,26 +32,44 @@ pub(super) fn time(at: Timestamp) -> String {
 }
 
 /// An endpoint. Its headers are shown with their values, since they are its owner's; its secret is not.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Endpoint)]
 pub(super) struct EndpointJson {
     id: i64,
     tenant: String,
     name: String,
     url: String,
     event_types: Vec<String>,
+    /// Sent with every request, besides those of Posthaste.
     headers: BTreeMap<String, String>,
+    /// One deadline in seconds for everything: resolve, connect, TLS, send, head and body.
     timeout: f64,
+    /// How many attempts a delivery has.
     max_retries: u32,
+    /// Seconds before the second attempt; doubled for each further one.
     retry_delay: f64,
+    /// Seconds before each further attempt, instead of `max_retries` and `retry_delay`.
+    #[schema(required = true)]
     retry_schedule: Option<Vec<f64>>,
+    #[schema(value_type = Option<shapes::RateLimit>, required = true)]
     rate_limit: Option<RateLimit>,
+    /// How many requests may run at once; `null` for `limits.endpoint_in_flight`.
+    #[schema(required = true)]
     in_flight: Option<u32>,
+    /// Whether it gets events.
     is_active: bool,
+    /// Why it was disabled, where that was not its owner's doing.
+    #[schema(required = true)]
     disabled_reason: Option<String>,
+    /// Since when all attempts have failed.
+    #[schema(format = DateTime, required = true)]
     failing_since: Option<String>,
-    /// `None` while the queue, where workers share it, is away.
+    /// `null` while the queue, where workers share it, is away.
+    #[schema(required = true)]
     breaker: Option<BreakerJson>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -78,10 +100,12 @@ impl EndpointJson {
 }
 
 /// The answer to a registration: the only one that shows the secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegisteredEndpoint)]
 pub(super) struct CreatedEndpoint {
     #[serde(flatten)]
     endpoint: EndpointJson,
+    /// What requests are signed with. Keep it: it is not shown again.
     secret: String,
 }
 
@@ -93,11 +117,14 @@ impl CreatedEndpoint {
 }
 
 /// The answer to a rotation: the only one that shows the new secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct RotatedSecret {
+    /// The endpoint.
     id: i64,
+    /// What requests are signed with from now on. Keep it: it is not shown again.
     secret: String,
     /// Until when each earlier secret signs too, newest first.
+    #[schema(value_type = Vec<shapes::Time>)]
     earlier_secrets_until: Vec<String>,
 }
 
@@ -112,7 +139,7 @@ impl From<Endpoint> for RotatedSecret {
 }
 
 /// An item of the endpoint list, with what became of its deliveries in the last 24 hours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct ListedEndpoint {
     #[serde(flatten)]
     endpoint: EndpointJson,
@@ -134,7 +161,8 @@ impl ListedEndpoint {
 }
 
 /// An event of the list: without its data.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedEvent)]
 pub(super) struct EventJson {
     id: String,
     tenant: String,
@@ -143,8 +171,14 @@ pub(super) struct EventJson {
     version: String,
     /// Unix seconds, as it was enqueued with.
     timestamp: f64,
+    /// When it was accepted.
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When its deliveries were recorded.
+    #[schema(format = DateTime, required = true)]
     routed_at: Option<String>,
+    /// Why it is a dead letter.
+    #[schema(required = true)]
     set_aside: Option<String>,
 }
 
@@ -164,22 +198,41 @@ impl From<EventView> for EventJson {
     }
 }
 
-#[derive(Serialize)]
+/// One event owed to one endpoint.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub(super) struct DeliveryJson {
+    /// What receivers see as `X-Webhook-Delivery`.
+    #[schema(value_type = String, format = "uuid")]
     id: DeliveryId,
     tenant: String,
     event_id: String,
     event_type: String,
     endpoint_id: i64,
+    /// Empty when the endpoint's row is gone.
     endpoint_name: String,
+    #[schema(value_type = shapes::DeliveryStatus)]
     status: Status,
+    /// Attempts made so far.
     attempt_count: u32,
+    #[schema(format = DateTime, required = true)]
     last_attempt_at: Option<String>,
+    /// The status of the latest answer; `null` when none came.
+    #[schema(required = true)]
     response_status: Option<u16>,
+    /// The first 1,000 characters of the latest answer.
+    #[schema(required = true)]
     response_body: Option<String>,
+    /// Seconds that the latest attempt took.
+    #[schema(required = true)]
     response_time: Option<f64>,
+    /// Why the latest attempt failed, or why the delivery was stopped.
+    #[schema(required = true)]
     error_message: Option<String>,
+    /// When the next attempt is due, while one will follow.
+    #[schema(format = DateTime, required = true)]
     next_retry_at: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -206,20 +259,32 @@ impl From<DeliveryView> for DeliveryJson {
 }
 
 /// One delivery with all that was tried, first attempt first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct DeliveryWithAttempts {
     #[serde(flatten)]
     delivery: DeliveryJson,
+    /// First attempt first.
     attempts: Vec<AttemptJson>,
 }
 
-#[derive(Serialize)]
+/// One HTTP request made for a delivery, and what came of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptJson {
+    /// 1, 2, 3 …
     number: u32,
+    #[schema(format = DateTime)]
     at: String,
+    /// `null` when no answer came.
+    #[schema(required = true)]
     response_status: Option<u16>,
+    /// The first 1,000 characters.
+    #[schema(required = true)]
     response_body: Option<String>,
+    /// Seconds.
     response_time: f64,
+    /// Why it failed.
+    #[schema(required = true)]
     error_message: Option<String>,
 }
 
@@ -240,13 +305,16 @@ impl DeliveryWithAttempts {
     }
 }
 
-#[derive(Serialize)]
+/// Totals over the deliveries that were created in the period.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stats)]
 pub(super) struct StatsView {
     total_deliveries: u64,
     successful_deliveries: u64,
     failed_deliveries: u64,
     /// In percent of those that ended.
     success_rate: f64,
+    /// Seconds, over the last attempt of each delivery that had one.
     avg_response_time: f64,
     period_hours: i64,
 }

@@ -13,13 +13,13 @@ use crate::model::pattern::Pattern;
 use crate::model::problem::Problem;
 use crate::model::rotation::EarlierSecret;
 use crate::model::secret::{SEALED, Secret};
-use crate::model::validate;
+use crate::model::{validate, whole};
 
 /// The retry schedule that the word `"standard"` stands for, in seconds (Standard Webhooks 1.0.0).
 pub const STANDARD_SCHEDULE: [f64; 9] = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0];
 
 /// Names that Posthaste sets itself, or that belong to the connection, in lower case.
-const RESERVED_HEADERS: [&str; 16] = [
+pub const RESERVED_HEADERS: [&str; 16] = [
     "content-type",
     "user-agent",
     "x-webhook-signature",
@@ -42,6 +42,7 @@ const RESERVED_HEADERS: [&str; 16] = [
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
+    #[serde(deserialize_with = "whole::number")]
     pub max_requests: u32,
     /// Seconds.
     pub window: f64,
@@ -110,13 +111,14 @@ pub struct EndpointDraft {
     pub secret: Option<String>,
     pub headers: Option<BTreeMap<String, String>>,
     pub timeout: Option<f64>,
+    #[serde(default, deserialize_with = "whole::optional")]
     pub max_retries: Option<u32>,
     pub retry_delay: Option<f64>,
     #[serde(default, deserialize_with = "given")]
     pub retry_schedule: Option<Option<ScheduleDraft>>,
     #[serde(default, deserialize_with = "given")]
     pub rate_limit: Option<Option<RateLimit>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "whole::given")]
     pub in_flight: Option<Option<u32>>,
     pub is_active: Option<bool>,
 }

@@ -8,6 +8,7 @@ use diesel::sql_types::BigInt;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection};
 
 use super::eventually::eventually;
+use super::postgres;
 use super::world::{Stores, World};
 
 /// Longer than any test's retries, and than a sweep that has to find what was left behind.
@@ -33,10 +34,7 @@ impl World {
 
     /// Changes the database itself, as an owner with plain SQL does.
     pub(crate) async fn execute(&self, sql: &str) {
-        match &self.stores {
-            Stores::Production { .. } => self.sql().await.batch_execute(sql).await.expect("valid SQL"),
-            Stores::Embedded { file } => open(file).batch_execute(sql).expect("valid SQL"),
-        }
+        self.stores.execute(sql).await;
     }
 
     /// How many rows a table has.
@@ -62,6 +60,19 @@ impl World {
         // A worker that waits keeps an empty claim ready: it is a lease, and no list.
         let idle = ["webhook_dead_letters", "webhook_claims", "webhook_memory"];
         own.filter(|key| key.starts_with("webhook_")).all(|key| idle.contains(&key))
+    }
+}
+
+impl Stores {
+    /// The same.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match self {
+            Self::Production { postgres_url, .. } => {
+                let connection = postgres::connect(postgres_url).await.expect("PostgreSQL runs");
+                connection.batch_execute(sql).await.expect("valid SQL");
+            }
+            Self::Embedded { file } => open(file).batch_execute(sql).expect("valid SQL"),
+        }
     }
 }
 

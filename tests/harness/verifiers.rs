@@ -37,6 +37,21 @@ fn write(recorded: Vec<Value>) -> String {
     file.display().to_string()
 }
 
+/// Holds a running server against its own `/openapi.json`, with all checks of schemathesis. `more` are further arguments. Panics
+/// with what it found.
+pub(crate) async fn schemathesis(url: &str, more: &[String]) {
+    let program = installed("venv/bin/schemathesis");
+    let mut command = std::process::Command::new(program);
+    command.args(["run", &format!("{url}/openapi.json"), "--checks", "all", "--continue-on-failure", "--no-color"]).args(more);
+    // Where it is run from, a configuration file that lies about must not be found.
+    command.current_dir(watchdog::directory("schemathesis")).stdin(Stdio::null());
+    command.env("SCHEMATHESIS_HOOKS", "schemathesis_formats").env("PYTHONPATH", root().join("tests/receivers"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("NO_PROXY", "*");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn recorded(secret: &str, request: &Received, newest: bool) -> Value {
     let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("visible ASCII")));
     let headers: serde_json::Map<_, _> = headers.map(|(name, value)| (name.to_owned(), value.into())).collect();

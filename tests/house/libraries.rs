@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 14] = [
+const PLACES: [(&str, &[&str]); 17] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli"]),
     ("hyper_util", &["src/sender"]),
@@ -18,6 +18,9 @@ const PLACES: [(&str, &[&str]); 14] = [
     ("ring", &["src/backends/vault"]),
     ("prometheus", &["src/telemetry"]),
     ("axum", &["src/api", "src/demo"]),
+    ("utoipa", &["src/api"]),
+    ("utoipa_axum", &["src/api"]),
+    ("pulldown_cmark", &["src/api/openapi"]),
 ];
 
 fn lives_in(source: &Source, place: &str) -> bool {

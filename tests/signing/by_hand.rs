@@ -12,12 +12,12 @@ fn hmac_sha256(key: &[u8], signed: &[u8]) -> Vec<u8> {
 }
 
 /// `X-Webhook-Signature`: the key is the secret as it is shown.
-pub(super) fn plain_signature(secret: &str, body: &[u8]) -> String {
+pub(crate) fn plain_signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), body)))
 }
 
 /// `webhook-signature` for one secret.
-pub(super) fn standard_signature(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> String {
+pub(crate) fn standard_signature(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> String {
     let key = match secret.strip_prefix("whsec_") {
         Some(base64) => STANDARD.decode(base64).expect("base64"),
         None => secret.as_bytes().to_vec(),
