@@ -63,6 +63,10 @@ fn unread(rejection: &BytesRejection, limit: usize) -> ApiError {
 impl JsonBody {
     /// The body as a `T`; what is wrong names its field, or its line and column.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        // serde would read the fields from an array, by their places.
+        if self.0.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::Malformed("the body must be a JSON object, and is an array".into()));
+        }
         let mut json = serde_json::Deserializer::from_slice(&self.0);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
