@@ -64,7 +64,7 @@ both_modes! {
 
     async fn data_is_the_same_after_a_restart(setup: Setup) {
         let mut world = setup.await;
-        world.register("/a", &json!({"retry_delay": 1})).await;
+        world.register("/a", &json!({"retry_delay": 5})).await;
         world.receiver.statuses("/a", [500, 204]);
         for door in world.doors() {
             world.enqueue(door, &[event(door, DATA)]).await;
