@@ -23,11 +23,12 @@ pub(super) fn list(answer: &str, columns: &Columns, connection: &Connection, str
     let items = page["items"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
         writeln!(streams.out, "none")?;
-        return Ok(());
+    } else {
+        let mut table = Table::new(columns.header);
+        items.iter().for_each(|item| table.row(&(columns.cells)(item)));
+        table.write(streams.out, streams.colour)?;
     }
-    let mut table = Table::new(columns.header);
-    items.iter().for_each(|item| table.row(&(columns.cells)(item)));
-    table.write(streams.out, streams.colour)?;
+    // What is rare may leave a page empty, and be on the next one.
     if let Some(cursor) = page["next_cursor"].as_str() {
         writeln!(streams.out, "\nthere is more: --cursor {}", table::plain(cursor))?;
     }

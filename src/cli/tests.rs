@@ -128,6 +128,8 @@ async fn a_list_is_a_table_or_the_apis_own_json() {
          \nthere is more: --cursor abc\n"
     );
     assert_eq!(table.asked, ["GET /api/webhooks/endpoints?tenant=a+b&limit=1 HTTP/1.1\n"]);
+    let empty = ran(&["endpoints", "list"], &[(200, r#"{"items":[],"next_cursor":"abc"}"#)]).await;
+    assert_eq!(empty.out, "none\n\nthere is more: --cursor abc\n");
     let json = ran(&["endpoints", "list", "--json"], &[(200, page)]).await;
     assert_eq!(json.out.trim_end(), page);
 }
