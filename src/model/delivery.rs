@@ -22,6 +22,9 @@ pub struct DeliveryId(pub Uuid);
 const ENDPOINT_BITS: u32 = 24;
 
 impl DeliveryId {
+    /// The largest id of an endpoint that a delivery's id holds whole.
+    pub const MOST_ENDPOINTS: i64 = (1 << ENDPOINT_BITS) - 1;
+
     /// The id of `event`'s delivery to the endpoint.
     #[must_use]
     pub fn of(accepted_at: Timestamp, event: &EventKey, endpoint_id: i64) -> Self {
@@ -34,6 +37,12 @@ impl DeliveryId {
     pub fn range_of(accepted_at: Timestamp, event: &EventKey) -> (Self, Self) {
         let bits = event_bits(event);
         (Self(compose(accepted_at, bits, 0)), Self(compose(accepted_at, bits, (1 << ENDPOINT_BITS) - 1)))
+    }
+
+    /// The endpoint, where no endpoint has an id over [`DeliveryId::MOST_ENDPOINTS`]; otherwise one whose id ends in the same bits.
+    #[must_use]
+    pub fn endpoint_id(self) -> i64 {
+        i64::try_from(self.0.as_u64_pair().1 & ((1 << ENDPOINT_BITS) - 1)).unwrap_or_default()
     }
 
     /// The smallest id of all deliveries whose event was accepted at `at` or later.
@@ -245,6 +254,7 @@ mod tests {
         assert_eq!(id, DeliveryId::of(at, &key("a"), 7));
         assert_ne!(id, DeliveryId::of(at, &key("b"), 7));
         assert_ne!(id, DeliveryId::of(at, &key("a"), 8));
+        assert_eq!((id.endpoint_id(), DeliveryId::of(at, &key("a"), DeliveryId::MOST_ENDPOINTS + 8).endpoint_id()), (7, 7));
         assert_eq!(id.0.get_version_num(), 8);
         assert_eq!(id.0.get_variant(), uuid::Variant::RFC4122);
     }

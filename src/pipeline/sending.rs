@@ -1,5 +1,6 @@
 //! Sends what has its turn: a task per running request, which takes the next flight when it is done.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::returns::Returns;
 use super::{panics, patience};
 use crate::config::RetrySettings;
 use crate::faults;
-use crate::model::clock;
+use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
 use crate::sender::{Sender, Target};
@@ -134,11 +135,30 @@ impl Sending {
 
     /// Puts flights back onto the schedule, for at least as long as they wait, one after the other.
     pub(super) async fn park(&self, away: Vec<Away>) {
-        let (now, at) = (clock::now(), Instant::now());
         for (flight, wait) in away {
-            let wait = self.returns.lock().unwrap_or_else(PoisonError::into_inner).next(flight.endpoint.id, wait, at);
-            self.report(Report::Landed { flight, landing: Landing::Parked { until: clock::after(now, wait) } }).await;
+            let until = self.next_place(flight.endpoint.id, wait);
+            self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
         }
+    }
+
+    /// When a delivery of that endpoint comes back that is sent away for at least `wait`.
+    fn next_place(&self, endpoint_id: i64, wait: Duration) -> Timestamp {
+        let wait = self.returns.lock().unwrap_or_else(PoisonError::into_inner).next(endpoint_id, wait, Instant::now());
+        clock::after(clock::now(), wait)
+    }
+
+    /// Takes out deliveries that would be sent away again if they were read and offered, each with when it comes back. What waits for an endpoint
+    /// that is left alone for long costs no more than its place on the schedule.
+    pub(super) fn take_left_alone(&self, ids: &mut Vec<DeliveryId>) -> Vec<(DeliveryId, Timestamp)> {
+        let mut known = HashMap::new();
+        let mut taken = Vec::new();
+        ids.retain(|id| {
+            let Some(endpoint_id) = self.catalog.read(|index| index.owed_to(*id)) else { return true };
+            let alone: Option<Duration> = *known.entry(endpoint_id).or_insert_with(|| self.lanes.left_alone(endpoint_id));
+            taken.extend(alone.map(|wait| (*id, self.next_place(endpoint_id, wait))));
+            alone.is_none()
+        });
+        taken
     }
 
     /// Looks how the lanes move, until `stop`.
