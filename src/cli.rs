@@ -12,6 +12,7 @@ mod progress;
 mod runs;
 mod stats;
 mod table;
+mod tail;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use crate::model::problem::Problem;
 /// Calls of the API.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Enqueue events
+    /// Enqueue events, see what was accepted and what became of it
     Events {
         #[command(flatten)]
         connection: Connection,
@@ -122,11 +123,25 @@ enum CliError {
     Unreachable { server: String, reason: String },
     /// The API answered with a problem.
     #[error("{detail}")]
-    Refused { detail: String, errors: Vec<Problem> },
+    Refused { status: reqwest::StatusCode, detail: String, errors: Vec<Problem> },
+    /// There was no answer of the API.
+    #[error("{0}")]
+    Away(String),
     #[error("{0}")]
     Failed(String),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// Whether the same call may be answered later.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Away(_) => true,
+            Self::Refused { status, .. } => status.is_server_error(),
+            Self::Usage(_) | Self::Failed(_) | Self::Output(_) => false,
+        }
+    }
 }
 
 /// Runs one command: what it answers goes to `streams.out`, why it failed to `streams.err`.

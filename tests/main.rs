@@ -44,4 +44,5 @@ mod signing;
 mod starting;
 mod stopping;
 mod tables;
+mod tail;
 mod tls;
