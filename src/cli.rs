@@ -1,4 +1,4 @@
-//! The command line's client calls: everything here goes over the API.
+//! The command line's client calls: everything here goes over the API, but for the receiver to try it with.
 
 mod checks;
 mod client;
@@ -7,6 +7,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod input;
+mod listen;
 mod output;
 mod progress;
 mod runs;
@@ -24,7 +25,7 @@ use clap::{Args, Subcommand};
 
 use crate::model::problem::Problem;
 
-/// Calls of the API.
+/// Calls of the API, and a receiver.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Enqueue events, see what was accepted and what became of it
@@ -69,6 +70,8 @@ pub enum ClientCommand {
         #[command(flatten)]
         command: stats::StatsArgs,
     },
+    /// Run a receiver to try things with: it prints each request that it gets
+    Listen(listen::ListenArgs),
 }
 
 /// Where the API is, and how to answer.
@@ -153,6 +156,7 @@ pub async fn run(command: ClientCommand, streams: &mut Streams<'_>) -> Exit {
         ClientCommand::DeadLetters { connection, command } => dead_letters::run(&connection, command, streams).await,
         ClientCommand::Runs { connection, command } => runs::run(&connection, command, streams).await,
         ClientCommand::Stats { connection, command } => stats::run(&connection, command, streams).await,
+        ClientCommand::Listen(args) => listen::run(args, streams).await,
     };
     match done {
         Ok(()) => Exit::Done,

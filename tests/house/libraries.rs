@@ -17,7 +17,7 @@ const PLACES: [(&str, &[&str]); 17] = [
     ("libsqlite3_sys", &["src/backends/sqlite"]),
     ("ring", &["src/backends/vault"]),
     ("prometheus", &["src/telemetry"]),
-    ("axum", &["src/api", "src/demo"]),
+    ("axum", &["src/api", "src/demo", "src/cli/listen"]),
     ("utoipa", &["src/api"]),
     ("utoipa_axum", &["src/api"]),
     ("pulldown_cmark", &["src/api/openapi"]),
