@@ -128,6 +128,48 @@ both_modes! {
 }
 
 #[tokio::test]
+async fn each_shell_gets_a_script_that_names_all_commands() {
+    let commands = [
+        "dev",
+        "serve",
+        "migrate",
+        "secrets",
+        "config",
+        "completions",
+        "events",
+        "endpoints",
+        "deliveries",
+        "dead-letters",
+        "runs",
+        "stats",
+        "listen",
+    ];
+    let help = Launch::new(["--help"]).finish().await.stdout;
+    let listed = help.split("Commands:").nth(1).expect("a list").split("Options:").next().expect("its end");
+    let listed: Vec<_> = listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(listed.len() == commands.len() && commands.iter().all(|command| listed.contains(command)), "{listed:?}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let finished = Launch::new(["completions", shell]).finish().await;
+        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{shell}");
+        for name in commands.iter().chain(&["tail", "diagnose", "rotate-secret", "requeue", "encrypt", "retry-schedule", "until"]) {
+            assert!(finished.stdout.contains(name), "{shell} does not know {name}");
+        }
+        if shell == "bash" {
+            let file = watchdog::directory("completions").join("posthaste.bash");
+            std::fs::write(&file, &finished.stdout).unwrap();
+            let complete = format!(
+                "bash -n '{0}' && source '{0}'; COMP_WORDS=(posthaste deliveries ta); COMP_CWORD=2; _posthaste posthaste ta deliveries; echo \"${{COMPREPLY[@]}}\"",
+                file.display()
+            );
+            let bash = std::process::Command::new("bash").args(["-c", &complete]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "tail", "{}", String::from_utf8_lossy(&bash.stderr));
+        }
+    }
+    let wrong = Launch::new(["completions", "basic"]).finish().await;
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("possible values: bash"), "{}", wrong.stderr);
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_exits_with_1_and_what_to_do() {
     let server = format!("http://127.0.0.1:{}", places::free_port());
     for args in [&["stats"][..], &["endpoints", "list"], &["deliveries", "list"], &["events", "send", "--type", "a", "--data", "1"]] {

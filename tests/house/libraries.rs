@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 17] = [
+const PLACES: [(&str, &[&str]); 18] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli"]),
     ("hyper_util", &["src/sender"]),
@@ -18,6 +18,7 @@ const PLACES: [(&str, &[&str]); 17] = [
     ("ring", &["src/backends/vault"]),
     ("prometheus", &["src/telemetry"]),
     ("axum", &["src/api", "src/demo", "src/cli/listen"]),
+    ("clap_complete", &["src/main"]),
     ("utoipa", &["src/api"]),
     ("utoipa_axum", &["src/api"]),
     ("pulldown_cmark", &["src/api/openapi"]),
