@@ -47,3 +47,4 @@ mod stopping;
 mod tables;
 mod tail;
 mod tls;
+mod tour;
