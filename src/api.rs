@@ -10,6 +10,7 @@ mod cursor;
 mod dead_letters;
 mod deliveries;
 mod endpoints;
+mod event;
 mod event_list;
 mod events;
 mod extract;
@@ -132,6 +133,7 @@ fn webhooks(calls: &Calls) -> Described {
     Described::new()
         .merge(events::routes(door))
         .merge(event_list::routes(Arc::clone(&calls.records)))
+        .merge(event::routes(event::Shown { records: Arc::clone(&calls.records), max_event_bytes: calls.max_event_bytes }))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
         .merge(checks::routes(desk))

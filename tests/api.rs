@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod event;
 mod event_list;
 mod events;
 mod manners;

@@ -12,6 +12,7 @@ mod queue_claims;
 mod queue_events;
 mod queue_schedule;
 mod queue_settle;
+mod records_event;
 mod records_event_list;
 mod records_events;
 mod records_lists;

@@ -1,4 +1,6 @@
-//! `posthaste events …`: door 4, over door 2.
+//! `posthaste events …`: door 4, over door 2, and what was accepted through any door.
+
+mod looks;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -20,6 +22,12 @@ const MAX_BYTES: usize = 8 << 20;
 pub enum EventsCommand {
     /// Enqueue one event, or a file of them
     Send(SendArgs),
+    /// List events, newest first, without their data
+    List(looks::ListArgs),
+    /// Show one event with its data and its deliveries
+    Get(looks::GetArgs),
+    /// Show events as they are accepted, until Ctrl-C; newest at the bottom
+    Tail(looks::TailArgs),
 }
 
 #[derive(Debug, Args)]
@@ -72,8 +80,13 @@ struct Accepted {
 }
 
 pub(super) async fn run(connection: &Connection, command: EventsCommand, streams: &mut Streams<'_>) -> Result<(), CliError> {
-    let EventsCommand::Send(args) = command;
     let client = Client::new(connection)?;
+    let args = match command {
+        EventsCommand::Send(args) => args,
+        EventsCommand::List(args) => return looks::list(&client, args, connection, streams).await,
+        EventsCommand::Get(args) => return looks::get(&client, &args, connection, streams).await,
+        EventsCommand::Tail(args) => return looks::tail(&client, args, connection, streams).await,
+    };
     match &args.file {
         Some(path) => send_file(&client, path, connection, streams).await,
         None => send_one(&client, &args, connection, streams).await,
@@ -169,7 +182,7 @@ async fn send_chunk(
 
 /// Names the lines of the file where the API names the elements of the array.
 fn by_line(error: CliError, lines: &[usize], sent: usize) -> CliError {
-    let CliError::Refused { detail, errors } = error else {
+    let CliError::Refused { status, detail, errors } = error else {
         return error;
     };
     let rename = |problem: Problem| match element(&problem.field).and_then(|(at, rest)| Some((lines.get(at)?, rest))) {
@@ -179,7 +192,7 @@ fn by_line(error: CliError, lines: &[usize], sent: usize) -> CliError {
         None => problem,
     };
     let detail = if sent == 0 { detail } else { format!("{detail}; {sent} events were sent before") };
-    CliError::Refused { detail, errors: errors.into_iter().map(rename).collect() }
+    CliError::Refused { status, detail, errors: errors.into_iter().map(rename).collect() }
 }
 
 /// `events[3].event_type` as 3 and `event_type`.

@@ -189,9 +189,11 @@ async fn deliveries_are_filtered_and_shown_with_their_attempts() {
     assert_eq!(list.out, "none\n");
     let query = "endpoint_id=7&event_type=a%2Fb&status=failed&since=2026-01-02T03%3A04%3A05%2B01%3A00";
     assert_eq!(list.asked, [format!("GET /api/webhooks/deliveries?{query} HTTP/1.1\n")]);
-    let answer = r#"{"id":"d1","status":"failed","attempts":[{"number":1,"response_status":503,"error_message":null}]}"#;
+    let attempt = r#"{"number":1,"at":"2026-01-02T03:04:05.000000Z","response_status":503,"response_body":"","response_time":0.25,"error_message":"no"}"#;
+    let answer = &format!(r#"{{"id":"d1","status":"failed","attempts":[{attempt}]}}"#);
     let one = ran(&["deliveries", "get", "d1"], &[(200, answer)]).await;
-    assert_eq!(one.out, "id        d1\nstatus    failed\nattempts\n  number=1  response_status=503\n");
+    let table = "ATTEMPT  AT                    ANSWER  TIME     ERROR  BODY\n1        2026-01-02T03:04:05Z  503     0.250 s  no     -\n";
+    assert_eq!(one.out, format!("id      d1\nstatus  failed\n\n{table}"));
 }
 
 #[tokio::test]

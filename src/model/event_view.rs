@@ -32,6 +32,15 @@ impl EventView {
     }
 }
 
+/// One event by itself: with its data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventDetail {
+    pub view: EventView,
+    /// JSON text as it is kept; `None` where it has more bytes than were asked for.
+    pub data: Option<String>,
+    pub data_bytes: u64,
+}
+
 /// Which events a list shows: those that match everything that is set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventFilter {

@@ -8,7 +8,7 @@ use super::{BackendError, Disabling, Recovery, Runs, Stopping};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 
 /// An event with all the deliveries it will ever have.
@@ -170,6 +170,9 @@ pub trait Records: Stopping + Runs {
         after: Option<&EventPlace>,
         limit: u32,
     ) -> Result<Page<EventView, EventPlace>, BackendError>;
+
+    /// One event, whatever became of it; `None` when it is not in the records. Its `data` is left out where that has more than `max_bytes`.
+    async fn event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError>;
 
     /// Deliveries newest first, starting after `after`, in pages as those of events.
     async fn deliveries(

@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 18] = [
+const PLACES: [(&str, &[&str]); 19] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli"]),
     ("hyper_util", &["src/sender"]),
@@ -17,8 +17,9 @@ const PLACES: [(&str, &[&str]); 18] = [
     ("libsqlite3_sys", &["src/backends/sqlite"]),
     ("ring", &["src/backends/vault"]),
     ("prometheus", &["src/telemetry"]),
-    ("axum", &["src/api", "src/demo"]),
+    ("axum", &["src/api", "src/demo", "src/cli/listen"]),
     ("mimalloc", &["src/main"]),
+    ("clap_complete", &["src/main"]),
     ("utoipa", &["src/api"]),
     ("utoipa_axum", &["src/api"]),
     ("pulldown_cmark", &["src/api/openapi"]),

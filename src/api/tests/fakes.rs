@@ -14,7 +14,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::rotation::{EarlierSecret, Rotation};
@@ -207,6 +207,10 @@ impl Records for FakeRecords {
 
     async fn events(&self, _: &EventFilter, _: Option<&EventPlace>, _: u32) -> Result<Page<EventView, EventPlace>, BackendError> {
         refused()
+    }
+
+    async fn event(&self, _: &EventKey, _: usize) -> Result<Option<EventDetail>, BackendError> {
+        Ok(None)
     }
 
     async fn deliveries(

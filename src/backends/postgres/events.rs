@@ -11,6 +11,7 @@ use super::Postgres;
 use super::statement::{RawJson, statement};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
+use crate::model::event_view::{EventDetail, EventView};
 use crate::ports::{Accepted, BackendError, Known};
 
 statement! {
@@ -54,6 +55,17 @@ statement! {
 }
 
 statement! {
+    LookUp<'a> {
+        max_bytes: i32 => Integer,
+        tenant: &'a str => Text,
+        id: &'a str => Text,
+    } -> (Text, Text, Text, Double, Timestamptz, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Integer) =
+        "SELECT event_type, source, version, \"timestamp\", created_at, routed_at, set_aside, \
+         CASE WHEN octet_length(data::text) <= ? THEN data::text END, octet_length(data::text) \
+         FROM webhook_events WHERE tenant = ? AND id = ?"
+}
+
+statement! {
     FindUnrouted<'a> {
         before: Timestamp => Timestamptz,
         from: Timestamp => Timestamptz,
@@ -94,6 +106,15 @@ fn accepted_of(row: AcceptedRow) -> Accepted {
             bytes: u64::try_from(bytes).unwrap_or(0),
         },
     }
+}
+
+/// The same for one that is shown: type, source, version, timestamp, acceptance, routing, why it is set aside, data and its length.
+type DetailRow = (String, String, String, f64, Timestamp, Option<Timestamp>, Option<String>, Option<String>, i32);
+
+fn detail_of(key: &EventKey, row: DetailRow) -> EventDetail {
+    let (event_type, source, version, timestamp, created_at, routed_at, set_aside, data, bytes) = row;
+    let view = EventView { key: key.clone(), event_type, source, version, timestamp, created_at, routed_at, set_aside };
+    EventDetail { view, data, data_bytes: u64::try_from(bytes).unwrap_or(0) }
 }
 
 fn tenants(keys: &[EventKey]) -> Vec<&str> {
@@ -161,6 +182,13 @@ impl Postgres {
         let statement = LoadAccepted { max_bytes, tenant: tenants(keys), id: ids(keys) };
         let rows: Vec<AcceptedRow> = self.within(statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(accepted_of).collect())
+    }
+
+    pub(super) async fn one_event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError> {
+        let mut connection = self.pooled().await?;
+        let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let rows: Vec<DetailRow> = self.within(LookUp { max_bytes, tenant: &key.tenant, id: &key.id }.load(&mut *connection)).await?;
+        Ok(rows.into_iter().next().map(|row| detail_of(key, row)))
     }
 
     pub(super) async fn unrouted_events(

@@ -12,7 +12,7 @@ use super::schema::webhook_catalog;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
@@ -88,6 +88,10 @@ impl Records for Postgres {
         limit: u32,
     ) -> Result<Page<EventView, EventPlace>, BackendError> {
         self.list_events(filter, after, limit).await
+    }
+
+    async fn event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError> {
+        self.one_event(key, max_bytes).await
     }
 
     async fn deliveries(

@@ -8,7 +8,7 @@ use crate::backends::sqlite::{Sqlite, deliveries, event_list, events, lists, ret
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
@@ -96,6 +96,11 @@ impl Records for Sqlite {
     ) -> Result<Page<EventView, EventPlace>, BackendError> {
         let (filter, after) = (filter.clone(), after.cloned());
         self.readers.run(move |conn| event_list::events(conn, &filter, after.as_ref(), limit)).await
+    }
+
+    async fn event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError> {
+        let key = key.clone();
+        self.readers.run(move |conn| event_list::event(conn, &key, max_bytes)).await
     }
 
     async fn deliveries(
