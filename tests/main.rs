@@ -27,6 +27,7 @@ mod harness_selftest;
 mod hostile;
 mod house;
 mod lanes;
+mod manifests;
 mod matching;
 mod metrics;
 mod operational;
