@@ -23,7 +23,7 @@ house: ## Which room uses which, which library lives where, how long a file is
 servers: ## PostgreSQL and Redis for the tests, where they are missing
 	sh scripts/install-servers.sh
 
-verifiers: ## What receivers in Python and Node verify deliveries with, for the tests
+verifiers: ## What receivers in Python and Node verify deliveries with, and what manifests are checked with, for the tests
 	sh scripts/install-verifiers.sh
 
 test: servers verifiers ## All tests, over private PostgreSQL and Redis

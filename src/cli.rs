@@ -10,6 +10,7 @@ mod input;
 mod listen;
 mod output;
 mod progress;
+mod ready;
 mod runs;
 mod stats;
 mod table;
@@ -62,6 +63,11 @@ pub enum ClientCommand {
         connection: Connection,
         #[command(subcommand)]
         command: runs::RunsCommand,
+    },
+    /// Ask a process, of whatever role, whether it can do its work; ends with 1 when it cannot, and names the part
+    Ready {
+        #[command(flatten)]
+        connection: Connection,
     },
     /// Show totals over the last hours
     Stats {
@@ -155,6 +161,7 @@ pub async fn run(command: ClientCommand, streams: &mut Streams<'_>) -> Exit {
         ClientCommand::Deliveries { connection, command } => deliveries::run(&connection, command, streams).await,
         ClientCommand::DeadLetters { connection, command } => dead_letters::run(&connection, command, streams).await,
         ClientCommand::Runs { connection, command } => runs::run(&connection, command, streams).await,
+        ClientCommand::Ready { connection } => ready::run(&connection, streams).await,
         ClientCommand::Stats { connection, command } => stats::run(&connection, command, streams).await,
         ClientCommand::Listen(args) => listen::run(args, streams).await,
     };

@@ -127,6 +127,26 @@ both_modes! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_of_any_role_says_whether_it_is_ready() {
+    let world = World::production().await;
+    let worker = world.another("worker").await;
+    for url in [world.app.url(), worker.url()] {
+        let finished = run(&url, &["ready"]).await;
+        assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
+        assert!(finished.stdout.contains("postgres") && finished.stdout.contains("redis"), "{}", finished.stdout);
+    }
+    let away = format!("127.0.0.1:{}", places::free_port());
+    let alone = Launch::serve("worker", &format!("postgres://a@{away}/a"), &format!("redis://{away}/"), "").spawn();
+    let finished = eventually(LONG, async || {
+        let finished = run(&alone.url(), &["ready"]).await;
+        assert_eq!((finished.code, &*finished.stdout), (Some(1), ""));
+        // Before it listens, nobody says what is missing.
+        finished.stderr.contains("postgres: ").then_some(finished)
+    });
+    assert!(finished.await.stderr.contains("redis: "));
+}
+
 #[tokio::test]
 async fn each_shell_gets_a_script_that_names_all_commands() {
     let commands = [
@@ -172,7 +192,9 @@ async fn each_shell_gets_a_script_that_names_all_commands() {
 #[tokio::test]
 async fn a_server_that_is_not_there_exits_with_1_and_what_to_do() {
     let server = format!("http://127.0.0.1:{}", places::free_port());
-    for args in [&["stats"][..], &["endpoints", "list"], &["deliveries", "list"], &["events", "send", "--type", "a", "--data", "1"]] {
+    for args in
+        [&["stats"][..], &["ready"], &["endpoints", "list"], &["deliveries", "list"], &["events", "send", "--type", "a", "--data", "1"]]
+    {
         let finished = run(&server, args).await;
         assert_eq!(finished.code, Some(1), "{args:?}: {}", finished.stderr);
         assert!(finished.stderr.contains(&server) && finished.stderr.contains("--server"), "{args:?}: {}", finished.stderr);

@@ -28,6 +28,7 @@ mod hostile;
 mod house;
 mod lanes;
 mod listen;
+mod manifests;
 mod matching;
 mod metrics;
 mod operational;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::{Method, StatusCode, header};
+use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
@@ -77,6 +77,15 @@ impl Client {
         if let Some(body) = call.body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
+        self.answer(request).await
+    }
+
+    /// Makes one of the calls beside `/api/webhooks/` that every process answers without a token.
+    pub(super) async fn probe(&self, path: &str, patience: Duration) -> Result<String, CliError> {
+        Ok(self.answer(self.http.get(self.below(&[path])?).timeout(patience)).await?.0)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(String, Timestamp), CliError> {
         let answer = request.send().await.map_err(|error| self.unanswered(&error))?;
         let (status, at) = (answer.status(), date_of(answer.headers()));
         let body = answer.text().await.map_err(|error| self.unanswered(&error))?;
@@ -88,15 +97,19 @@ impl Client {
         if let Some(segment) = path.iter().find(|segment| matches!(**segment, "" | "." | "..")) {
             return Err(CliError::Usage(format!("`{segment}` cannot stand in the path of a URL, so it cannot be asked for by itself")));
         }
+        let mut url = self.below(&[&["api", "webhooks"][..], path].concat())?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+
+    fn below(&self, path: &[&str]) -> Result<Url, CliError> {
         let mut url = self.server.clone();
         url.path_segments_mut()
             .map_err(|()| CliError::Usage("--server must be a URL such as http://127.0.0.1:8000".into()))?
             .pop_if_empty()
-            .extend(["api", "webhooks"])
             .extend(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
         Ok(url)
     }
 

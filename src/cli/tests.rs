@@ -135,6 +135,16 @@ async fn a_list_is_a_table_or_the_apis_own_json() {
 }
 
 #[tokio::test]
+async fn a_process_is_asked_whether_it_is_ready_and_what_is_not() {
+    let ready = ran(&["ready"], &[(200, r#"{"status":"ready","parts":["postgres","redis"]}"#)]).await;
+    assert_eq!((ready.exit, ready.out.as_str()), (Exit::Done, "status  ready\nparts   postgres, redis\n"));
+    assert_eq!(ready.asked, ["GET /ready HTTP/1.1\n"]);
+    let problem = r#"{"detail":"not ready","errors":[{"field":"redis","message":"does not answer within 2 s"}]}"#;
+    let not = ran(&["ready"], &[(503, problem)]).await;
+    assert_eq!((not.exit, not.err.as_str()), (Exit::Failed, "error: not ready (503)\n  redis: does not answer within 2 s\n"));
+}
+
+#[tokio::test]
 async fn an_endpoint_is_registered_with_all_that_was_chosen() {
     let arguments = [
         "endpoints",
