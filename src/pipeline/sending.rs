@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Away, Lanes, Sign, Start, Turns};
@@ -20,7 +21,7 @@ use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock;
 use crate::model::delivery::DeliveryId;
-use crate::ports::Observe;
+use crate::ports::{Load, Observe, Wait};
 use crate::sender::{Sender, Target};
 
 /// How long what cannot be signed waits before it is looked at again.
@@ -36,6 +37,7 @@ pub(super) struct Sending {
     pub(super) returns: Mutex<Returns>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
+    pub(super) budget: Arc<Budget>,
     pub(super) tasks: TaskTracker,
     /// Ends attempts that still run when the time for shutting down is over.
     pub(super) abort: CancellationToken,
@@ -66,7 +68,7 @@ impl Sending {
 
     async fn wait_for_slots(&self, flights: Vec<Flight>) {
         let refused = self.limits.add(flights);
-        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
+        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO, Wait::Stopping)).collect()).await;
     }
 
     pub(super) fn start(self: &Arc<Self>, starts: Vec<Start>) {
@@ -90,6 +92,7 @@ impl Sending {
         let number = flight.attempts_before + 1;
         // Our own trouble: it was logged when the endpoint was read, and what is owed waits until somebody brings the key.
         if target.is_locked() {
+            self.observe.waits(Wait::Locked, 1);
             return (Landing::Parked { until: clock::after(clock::now(), patience::jittered(LOCKED, 0.3)) }, Sign::Nothing);
         }
         // A panic in one request is our trouble with that one alone.
@@ -100,7 +103,10 @@ impl Sending {
         .catch_unwind();
         let attempt = tokio::select! {
             biased;
-            () = self.abort.cancelled() => return (Landing::Parked { until: clock::now() }, Sign::Nothing),
+            () = self.abort.cancelled() => {
+                self.observe.waits(Wait::Stopping, 1);
+                return (Landing::Parked { until: clock::now() }, Sign::Nothing);
+            }
             attempt = sending => attempt,
         };
         let attempt = match attempt {
@@ -111,12 +117,15 @@ impl Sending {
                 return (Landing::Broken { reason }, Sign::Nothing);
             }
         };
-        self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
+        self.observe.attempted(&flight.endpoint, &flight.event, number, &attempt);
         let sign = Sign::of(&attempt.outcome, self.retry.max_delay);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
-        // Nothing waits for an endpoint that was disabled or removed while the request ran.
-        if let (Verdict::RetryAt(_), Err(reason)) = (verdict, self.catalog.active(flight.endpoint.id)) {
-            return (Landing::Stopped { last: Some(attempt), reason }, sign);
+        if matches!(verdict, Verdict::RetryAt(_)) {
+            // Nothing waits for an endpoint that was disabled or removed while the request ran.
+            if let Err(reason) = self.catalog.active(flight.endpoint.id) {
+                return (Landing::Stopped { last: Some(attempt), reason }, sign);
+            }
+            self.observe.waits(Wait::Retry, 1);
         }
         (Landing::Attempted { attempt, verdict }, sign)
     }
@@ -135,7 +144,8 @@ impl Sending {
     /// Puts flights back onto the schedule, for at least as long as they wait, one after the other.
     pub(super) async fn park(&self, away: Vec<Away>) {
         let (now, at) = (clock::now(), Instant::now());
-        for (flight, wait) in away {
+        for (flight, wait, why) in away {
+            self.observe.waits(why, 1);
             let wait = self.returns.lock().unwrap_or_else(PoisonError::into_inner).next(flight.endpoint.id, wait, at);
             self.report(Report::Landed { flight, landing: Landing::Parked { until: clock::after(now, wait) } }).await;
         }
@@ -150,17 +160,28 @@ impl Sending {
                 () = stop.cancelled() => return,
             }
             let since = std::mem::replace(&mut looked_at, Instant::now()).elapsed();
-            self.observe.in_flight(self.lanes.in_flight() as u64);
             let turns = self.lanes.look(patience, since);
+            self.show_load();
             self.take(turns).await;
         }
+    }
+
+    fn show_load(&self) {
+        let (in_flight, turn) = self.lanes.load();
+        self.observe.load(Load {
+            held: self.budget.held() as u64,
+            in_flight: in_flight as u64,
+            turn: turn as u64,
+            slot: self.limits.waiting() as u64,
+            connections: self.sender.connections() as u64,
+        });
     }
 
     /// Lets nothing more start, and gives back all that waits.
     pub(super) async fn close(&self) {
         let mut waiting = self.limits.close();
         waiting.extend(self.lanes.close());
-        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
+        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO, Wait::Stopping)).collect()).await;
     }
 
     pub(super) async fn report(&self, report: Report) {
