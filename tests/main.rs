@@ -29,6 +29,7 @@ mod house;
 mod lanes;
 mod matching;
 mod metrics;
+mod observing;
 mod operational;
 mod outbox;
 mod poison;
