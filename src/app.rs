@@ -19,7 +19,9 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_depth};
+use crate::pipeline::{
+    Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_pool, watch_queue, watch_records,
+};
 use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
@@ -63,10 +65,11 @@ impl Prepare {
 /// When it cannot start, or could not finish what it had begun.
 pub async fn serve(role: Role, settings: Settings) -> Result<()> {
     warn_without_key(&settings);
-    let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security));
-    let queue = Arc::new(RedisQueue::new(&settings.redis)?);
+    let observe: Arc<dyn Observe> = Arc::new(Metrics::new(settings.metrics));
+    let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security).observed(observe.clone()));
+    let queue = Arc::new(RedisQueue::observed(&settings.redis, observe.clone())?);
     let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
-    run(role, &settings, backends, None).await
+    run(role, &settings, backends, observe, None).await
 }
 
 /// Runs the embedded mode until it is told to stop; with `demo`, on a file of its own and with a receiver that shows what it gets.
@@ -78,13 +81,15 @@ pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + S
     if let Some(scratch) = &scratch {
         settings.sqlite.path = scratch.file();
     }
-    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security));
+    let observe: Arc<dyn Observe> = Arc::new(Metrics::new(settings.metrics));
+    let file = Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security);
+    let file = Arc::new(file.observed(&observe));
     let backends = Backends { queue: file.clone(), records: file.clone(), catalog: file, prepare: Prepare::Done };
     if !with_demo {
         warn_without_key(&settings);
         tracing::info!(file = %settings.sqlite.path.display(), "everything is kept in one file");
     }
-    run(Role::All, &settings, backends, with_demo.then_some(out)).await
+    run(Role::All, &settings, backends, observe, with_demo.then_some(out)).await
 }
 
 /// Makes the tables in Postgres, or brings them up to date.
@@ -137,14 +142,19 @@ pub async fn encrypt_secrets(settings: Settings, embedded: bool) -> Result<()> {
     Ok(())
 }
 
-async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Option<Box<dyn Write + Send + Sync>>) -> Result<()> {
+async fn run(
+    role: Role,
+    settings: &Settings,
+    backends: Backends,
+    observe: Arc<dyn Observe>,
+    demo_out: Option<Box<dyn Write + Send + Sync>>,
+) -> Result<()> {
     let listener = listen(settings).await?;
     let address = listener.local_addr()?;
-    let observe: Arc<dyn Observe> = Arc::new(Metrics::new());
     let guard = Guard::new(settings.guard.clone());
     let sender = Sender::new(guard.clone(), &settings.connections)?;
     let catalog = LiveCatalog::new(backends.catalog.clone(), guard, observe.clone());
-    let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone()));
+    let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone(), observe.clone(), role.has_worker()));
     let (stop, loops) = (CancellationToken::new(), TaskTracker::new());
 
     let (door, grouping) = GroupedDoor::new(backends.records.clone(), backends.queue.clone(), observe.clone());
@@ -179,7 +189,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     let mut finished = true;
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
-        loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
+        watch(&loops, &backends, &observe, &stop);
         let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe, requeue));
         ready.started();
         tracing::info!("ready");
@@ -219,6 +229,13 @@ async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>,
         Some(worker) => worker.drain(grace).await,
         None => true,
     })
+}
+
+/// Shows what waits, until `stop`.
+fn watch(loops: &TaskTracker, backends: &Backends, observe: &Arc<dyn Observe>, stop: &CancellationToken) {
+    loops.spawn(watch_queue(backends.queue.clone(), observe.clone(), stop.clone()));
+    loops.spawn(watch_records(backends.records.clone(), observe.clone(), stop.clone()));
+    loops.spawn(watch_pool(backends.records.clone(), observe.clone(), stop.clone()));
 }
 
 fn requeuing(settings: &Settings, backends: &Backends, door: Arc<dyn Door>) -> Requeuing {

@@ -1,6 +1,7 @@
 //! Settings: defaults, then a file, then the environment; then valid, with every problem reported at once.
 
 mod load;
+mod metrics;
 mod reader;
 mod receivers;
 mod security;
@@ -71,6 +72,7 @@ pub struct Settings {
     pub sweep_interval: Duration,
     pub shutdown_grace: Duration,
     pub retention: RetentionSettings,
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
 }
 
@@ -164,6 +166,15 @@ pub struct ConnectionSettings {
     pub idle: Duration,
     /// Whom to trust besides those whom the system trusts.
     pub more_roots: Vec<CertificateDer<'static>>,
+}
+
+/// How many label values metrics have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Names of endpoints; all further ones are `other`.
+    pub max_endpoints: usize,
+    /// Types of events; all further ones are `other`.
+    pub max_event_types: usize,
 }
 
 #[derive(Debug, Clone)]

@@ -23,6 +23,7 @@ mod records_steps;
 mod records_stopping;
 mod records_totals;
 mod redis_and_postgres;
+mod redis_oldest;
 mod runs;
 
 /// Runs each of these sentences over Redis with Postgres, and over SQLite.

@@ -31,6 +31,7 @@ mod listen;
 mod manifests;
 mod matching;
 mod metrics;
+mod observing;
 mod operational;
 mod outbox;
 mod poison;

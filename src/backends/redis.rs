@@ -25,16 +25,21 @@ mod dead_letters;
 mod error;
 mod keys;
 mod link;
+mod oldest;
 mod pacing;
 mod queue;
 mod scripts;
+mod timed;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::meter::Meter;
 use crate::config::RedisSettings;
-use crate::ports::BackendError;
+use crate::ports::{BackendError, Observe};
 use keys::Keys;
 use link::Link;
+use oldest::Watched;
 use scripts::Scripts;
 
 /// [`crate::ports::Queue`] in Redis. Nothing connects before the first call, and every call connects anew where it must.
@@ -48,19 +53,36 @@ pub struct RedisQueue {
     keys: Keys,
     scripts: Scripts,
     lease: Duration,
+    watched: Watched,
 }
 
 impl RedisQueue {
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
     pub fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
+        Self::metered(settings, Meter::default())
+    }
+
+    /// The same, and `observe` is told how long calls take.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`] when the URL is not one of Redis.
+    pub fn observed(settings: &RedisSettings, observe: Arc<dyn Observe>) -> Result<Self, BackendError> {
+        Self::metered(settings, Meter::new(observe))
+    }
+
+    fn metered(settings: &RedisSettings, meter: Meter) -> Result<Self, BackendError> {
+        let scripts = Scripts::new();
+        let names = Arc::new(scripts.names());
+        let waiting = || Link::new(&settings.url, Meter::default(), Arc::clone(&names));
         Ok(Self {
-            link: Link::new(&settings.url)?,
-            entries: Link::new(&settings.url)?,
-            accepted: Link::new(&settings.url)?,
+            link: Link::new(&settings.url, meter, Arc::clone(&names))?,
+            entries: waiting()?,
+            accepted: waiting()?,
             keys: Keys::new(&settings.prefix),
-            scripts: Scripts::new(),
+            scripts,
             lease: settings.lease,
+            watched: Watched::default(),
         })
     }
 }

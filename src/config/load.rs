@@ -13,7 +13,7 @@ use super::{
     BreakerSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings,
     Settings, SqliteSettings, WorkerSettings,
 };
-use super::{receivers, security, tokens};
+use super::{metrics, receivers, security, tokens};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
 use crate::model::secret::Secret;
@@ -175,6 +175,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         sweep_interval: from.seconds("sweep.interval", 0.05, 3600.0),
         shutdown_grace: from.seconds("shutdown.grace", 0.0, 3600.0),
         retention: read_retention(from),
+        metrics: metrics::read(from),
         log: read_log(from),
         security: security::read(from),
         http: http?,

@@ -17,7 +17,7 @@ pub(super) use self::health::Sign;
 use self::lane::Lane;
 use super::flight::Flight;
 use crate::config::{BreakerSettings, WorkerSettings};
-use crate::ports::Pause;
+use crate::ports::{Breakers, Pause, Wait};
 use crate::sender::Target;
 
 /// Lanes that are kept ready while nothing runs or waits in them.
@@ -30,8 +30,8 @@ pub(super) struct Start {
     pub(super) at: Instant,
 }
 
-/// A flight that is sent away for at least that long.
-pub(super) type Away = (Flight, Duration);
+/// A flight that is sent away for at least that long, and why.
+pub(super) type Away = (Flight, Duration, Wait);
 
 /// What came of an offer or a look.
 #[derive(Default)]
@@ -65,6 +65,8 @@ struct State {
     busy: usize,
     /// Requests in flight to endpoints that do not move.
     stuck: usize,
+    /// Flights that waited for their turn when it was last looked.
+    queued: usize,
     closed: bool,
     /// Flights that missed their slot, until somebody is told.
     late: Vec<Flight>,
@@ -205,6 +207,7 @@ impl Lanes {
             limit: worker.in_flight,
             busy: 0,
             stuck: 0,
+            queued: 0,
             closed: false,
             late: Vec::new(),
         };
@@ -224,19 +227,19 @@ impl Lanes {
         for flight in flights {
             let id = flight.endpoint.id;
             if state.closed {
-                turns.away.push((flight, Duration::ZERO));
+                turns.away.push((flight, Duration::ZERO, Wait::Stopping));
                 continue;
             }
-            if let Passage::Shut(rest) = state.gates.passage(id, now) {
-                turns.away.push((flight, rest));
+            if let Passage::Shut(rest, why) = state.gates.passage(id, now) {
+                turns.away.push((flight, rest, why));
                 continue;
             }
             let State { lanes, silent, .. } = &mut *state;
             let lane = lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit, silent.remove(&id)));
             lane.follow(&flight.endpoint, self.lane_limit);
-            let full = lane.turns_away();
-            if let Some(wait) = full.or_else(|| state.stuck_for(id, now)) {
-                turns.away.push((flight, wait));
+            let full = lane.turns_away().map(|wait| (wait, Wait::Busy));
+            if let Some((wait, why)) = full.or_else(|| Some((state.stuck_for(id, now)?, Wait::Stuck))) {
+                turns.away.push((flight, wait, why));
                 continue;
             }
             if let Some(lane) = state.lanes.get_mut(&id) {
@@ -250,12 +253,12 @@ impl Lanes {
         turns
     }
 
-    /// For how long flights of that endpoint would be sent away if they were offered; `None` if they would not.
-    pub(super) fn left_alone(&self, endpoint_id: i64) -> Option<Duration> {
+    /// For how long flights of that endpoint would be sent away if they were offered, and why; `None` if they would not.
+    pub(super) fn left_alone(&self, endpoint_id: i64) -> Option<(Duration, Wait)> {
         let (state, now) = (self.state(), Instant::now());
         match state.gates.passage(endpoint_id, now) {
-            Passage::Shut(rest) => Some(rest),
-            Passage::Open => state.stuck_for(endpoint_id, now),
+            Passage::Shut(rest, why) => Some((rest, why)),
+            Passage::Open => Some((state.stuck_for(endpoint_id, now)?, Wait::Stuck)),
         }
     }
 
@@ -285,15 +288,16 @@ impl Lanes {
         let state = &mut *state;
         let mut turns = Turns::default();
         let now = Instant::now();
-        state.stuck = 0;
+        (state.stuck, state.queued) = (0, 0);
         let mut waiting = Vec::new();
         for (id, lane) in &mut state.lanes {
             lane.look(now, since);
             state.stuck += if lane.stuck { lane.in_flight() } else { 0 };
             match state.gates.passage(*id, now) {
-                Passage::Shut(rest) => turns.away.extend(lane.waiting.drain(..).map(|(_, flight)| (flight, rest))),
+                Passage::Shut(rest, why) => turns.away.extend(lane.waiting.drain(..).map(|(_, flight)| (flight, rest, why))),
                 Passage::Open => turns.away.extend(lane.take_stalled(now, patience)),
             }
+            state.queued += lane.waiting.len();
             if lane.busy {
                 waiting.push(*id);
             }
@@ -345,6 +349,11 @@ impl Lanes {
         self.state().gates.broken()
     }
 
+    /// How many endpoints are left alone.
+    pub(super) fn breakers(&self) -> Breakers {
+        self.state().gates.states(Instant::now())
+    }
+
     /// Takes out all that waits in one endpoint's lane.
     pub(super) fn take(&self, endpoint_id: i64) -> Vec<Flight> {
         let mut state = self.state();
@@ -372,5 +381,11 @@ impl Lanes {
     /// How many requests are in flight.
     pub(super) fn in_flight(&self) -> usize {
         self.state().in_flight
+    }
+
+    /// How many requests are in flight, and how many flights waited for their turn when [`Lanes::look`] was called last.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.in_flight, state.queued)
     }
 }

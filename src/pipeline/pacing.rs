@@ -54,7 +54,8 @@ async fn exchange(intake: &Intake, untold: &mut Vec<News>, known: &mut u64) -> R
             sending.start(sending.lanes.probe(id));
         }
     }
-    intake.observe.endpoints_broken(sending.lanes.broken().len() as u64);
+    let broken = sending.lanes.broken().into_iter().filter_map(|id| intake.catalog.read(|index| index.get(id).cloned()));
+    intake.observe.breakers(sending.lanes.breakers(), &broken.collect::<Vec<_>>());
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
 use super::lanes::{Away, Lanes, Sign, Start, Turns};
@@ -21,7 +22,7 @@ use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
-use crate::ports::Observe;
+use crate::ports::{Load, Observe, Wait};
 use crate::sender::{Sender, Target};
 
 /// How long what cannot be signed waits before it is looked at again.
@@ -37,6 +38,7 @@ pub(super) struct Sending {
     pub(super) returns: Mutex<Returns>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
+    pub(super) budget: Arc<Budget>,
     pub(super) tasks: TaskTracker,
     /// Ends attempts that still run when the time for shutting down is over.
     pub(super) abort: CancellationToken,
@@ -67,7 +69,7 @@ impl Sending {
 
     async fn wait_for_slots(&self, flights: Vec<Flight>) {
         let refused = self.limits.add(flights);
-        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
+        self.park(refused.into_iter().map(|flight| (flight, Duration::ZERO, Wait::Stopping)).collect()).await;
     }
 
     pub(super) fn start(self: &Arc<Self>, starts: Vec<Start>) {
@@ -91,6 +93,7 @@ impl Sending {
         let number = flight.attempts_before + 1;
         // Our own trouble: it was logged when the endpoint was read, and what is owed waits until somebody brings the key.
         if target.is_locked() {
+            self.observe.waits(Wait::Locked, 1);
             return (Landing::Parked { until: clock::after(clock::now(), patience::jittered(LOCKED, 0.3)) }, Sign::Nothing);
         }
         // A panic in one request is our trouble with that one alone.
@@ -101,7 +104,10 @@ impl Sending {
         .catch_unwind();
         let attempt = tokio::select! {
             biased;
-            () = self.abort.cancelled() => return (Landing::Parked { until: clock::now() }, Sign::Nothing),
+            () = self.abort.cancelled() => {
+                self.observe.waits(Wait::Stopping, 1);
+                return (Landing::Parked { until: clock::now() }, Sign::Nothing);
+            }
             attempt = sending => attempt,
         };
         let attempt = match attempt {
@@ -112,12 +118,15 @@ impl Sending {
                 return (Landing::Broken { reason }, Sign::Nothing);
             }
         };
-        self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
+        self.observe.attempted(&flight.endpoint, &flight.event, number, &attempt);
         let sign = Sign::of(&attempt.outcome, self.retry.max_delay);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
-        // Nothing waits for an endpoint that was disabled or removed while the request ran.
-        if let (Verdict::RetryAt(_), Err(reason)) = (verdict, self.catalog.active(flight.endpoint.id)) {
-            return (Landing::Stopped { last: Some(attempt), reason }, sign);
+        if matches!(verdict, Verdict::RetryAt(_)) {
+            // Nothing waits for an endpoint that was disabled or removed while the request ran.
+            if let Err(reason) = self.catalog.active(flight.endpoint.id) {
+                return (Landing::Stopped { last: Some(attempt), reason }, sign);
+            }
+            self.observe.waits(Wait::Retry, 1);
         }
         (Landing::Attempted { attempt, verdict }, sign)
     }
@@ -135,7 +144,8 @@ impl Sending {
 
     /// Puts flights back onto the schedule, for at least as long as they wait, one after the other.
     pub(super) async fn park(&self, away: Vec<Away>) {
-        for (flight, wait) in away {
+        for (flight, wait, why) in away {
+            self.observe.waits(why, 1);
             let until = self.next_place(flight.endpoint.id, wait);
             self.report(Report::Landed { flight, landing: Landing::Parked { until } }).await;
         }
@@ -154,8 +164,11 @@ impl Sending {
         let mut taken = Vec::new();
         ids.retain(|id| {
             let Some(endpoint_id) = self.catalog.read(|index| index.owed_to(*id)) else { return true };
-            let alone: Option<Duration> = *known.entry(endpoint_id).or_insert_with(|| self.lanes.left_alone(endpoint_id));
-            taken.extend(alone.map(|wait| (*id, self.next_place(endpoint_id, wait))));
+            let alone: Option<(Duration, Wait)> = *known.entry(endpoint_id).or_insert_with(|| self.lanes.left_alone(endpoint_id));
+            taken.extend(alone.map(|(wait, why)| {
+                self.observe.waits(why, 1);
+                (*id, self.next_place(endpoint_id, wait))
+            }));
             alone.is_none()
         });
         taken
@@ -170,17 +183,28 @@ impl Sending {
                 () = stop.cancelled() => return,
             }
             let since = std::mem::replace(&mut looked_at, Instant::now()).elapsed();
-            self.observe.in_flight(self.lanes.in_flight() as u64);
             let turns = self.lanes.look(patience, since);
+            self.show_load();
             self.take(turns).await;
         }
+    }
+
+    fn show_load(&self) {
+        let (in_flight, turn) = self.lanes.load();
+        self.observe.load(Load {
+            held: self.budget.held() as u64,
+            in_flight: in_flight as u64,
+            turn: turn as u64,
+            slot: self.limits.waiting() as u64,
+            connections: self.sender.connections() as u64,
+        });
     }
 
     /// Lets nothing more start, and gives back all that waits.
     pub(super) async fn close(&self) {
         let mut waiting = self.limits.close();
         waiting.extend(self.lanes.close());
-        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO)).collect()).await;
+        self.park(waiting.into_iter().map(|flight| (flight, Duration::ZERO, Wait::Stopping)).collect()).await;
     }
 
     pub(super) async fn report(&self, report: Report) {

@@ -74,7 +74,9 @@ impl Worker {
         let (stop, abort, abort_writers) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let failed = CancellationToken::new();
         let (intakes, requests, writers) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let budget = Arc::new(Budget::new((parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2)));
+        let most_held = (parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2);
+        parts.observe.capacity(parts.worker.in_flight as u64, most_held as u64);
+        let budget = Arc::new(Budget::new(most_held));
         let leases = Arc::new(Leases::default());
         let (reports, reported) = mpsc::channel(parts.worker.commit_batch * 2);
         let (settlements, committed) = mpsc::channel(AHEAD);
@@ -112,6 +114,7 @@ impl Worker {
             returns: Mutex::default(),
             reports,
             observe: Arc::clone(&parts.observe),
+            budget: Arc::clone(&budget),
             tasks: requests.clone(),
             abort: abort.clone(),
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, Disabling, Recovery, Runs, Stopping};
+use super::{BackendError, Disabling, Pool, Recovery, Runs, Stopping};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
@@ -108,6 +108,11 @@ pub struct Forgotten<P> {
 pub trait Records: Stopping + Runs {
     /// Which server it is: `postgres`, `sqlite`.
     fn name(&self) -> &'static str;
+
+    /// How its pool of connections is, where it has one. Looks at memory alone.
+    fn pool(&self) -> Option<Pool> {
+        None
+    }
 
     /// Makes accepted events durable in one commit. Answers for each, in order, whether it was new; one that was there is left as it is,
     /// unless it was set aside: then this one takes its place, as a new one.

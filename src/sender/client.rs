@@ -91,6 +91,12 @@ impl Sender {
         Ok(Self { keeping: client(settings.idle_per_host), single: client(0), guard, resolver, tls, open, most_open: settings.kept })
     }
 
+    /// How many connections to receivers are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.open.count()
+    }
+
     /// Makes one attempt that is no delivery's, and says so to the receiver.
     pub async fn test(&self, target: Target, event: &Event) -> Attempt {
         self.send(&target.for_tests(), DeliveryId(uuid::Uuid::now_v7()), event, 1).await

@@ -5,7 +5,7 @@ mod pacing;
 mod retries;
 mod runs;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +21,8 @@ use crate::model::rotation::{EarlierSecret, Rotation};
 use crate::model::run::Run;
 use crate::model::secret::Secret;
 use crate::ports::{
-    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Observe, PartHealth,
-    Readiness, Records,
+    Accepted, BackendError, Batch, Breakers, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Load, Observe,
+    PartHealth, Phase, Pool, Readiness, Records, Wait,
 };
 
 pub(super) use checks::FakeChecks;
@@ -268,14 +268,20 @@ pub(super) struct FakeObserve;
 
 impl Observe for FakeObserve {
     fn triggered(&self, _: &str, _: u64) {}
-    fn attempted(&self, _: &Endpoint, _: &str, _: u32, _: &Attempt) {}
+    fn phase(&self, _: Phase, _: bool) {}
+    fn capacity(&self, _: u64, _: u64) {}
+    fn attempted(&self, _: &Endpoint, _: &Event, _: u32, _: &Attempt) {}
     fn settled(&self, _: &str, _: bool) {}
     fn dead_letter(&self, _: &'static str) {}
     fn depth(&self, _: Depth) {}
     fn endpoints_active(&self, _: u64) {}
-    fn endpoints_broken(&self, _: u64) {}
-    fn rate_limited(&self, _: u64) {}
-    fn in_flight(&self, _: u64) {}
+    fn oldest(&self, _: Duration, _: Duration) {}
+    fn oldest_unrouted(&self, _: Duration) {}
+    fn breakers(&self, _: Breakers, _: &[Arc<Endpoint>]) {}
+    fn waits(&self, _: Wait, _: u64) {}
+    fn load(&self, _: Load) {}
+    fn called(&self, _: &'static str, _: &'static str, _: Duration, _: bool) {}
+    fn pool(&self, _: Pool) {}
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}
     fn swept(&self, _: u64, _: u64) {}

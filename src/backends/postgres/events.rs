@@ -152,7 +152,7 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let inserted = insert_accepted(&mut connection, events.iter().map(|event| &**event).collect());
-        let inserted = self.within(inserted).await?;
+        let inserted = self.call("accept", inserted).await?;
         let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
         Ok(events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect())
     }
@@ -163,7 +163,7 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let statement = FindKnown { tenant: tenants(keys), id: ids(keys) };
-        let found: Vec<Option<String>> = self.within(statement.load(&mut *connection)).await?;
+        let found: Vec<Option<String>> = self.call("known", statement.load(&mut *connection)).await?;
         let known = |state: Option<String>| match state.as_deref() {
             None => Known::No,
             Some("routed") => Known::Routed,
@@ -180,7 +180,7 @@ impl Postgres {
         let mut connection = self.pooled().await?;
         let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
         let statement = LoadAccepted { max_bytes, tenant: tenants(keys), id: ids(keys) };
-        let rows: Vec<AcceptedRow> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<AcceptedRow> = self.call("load_accepted", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(accepted_of).collect())
     }
 
@@ -205,7 +205,7 @@ impl Postgres {
             from_id: from.map_or("", |(_, key)| &key.id),
             max: i64::try_from(max).unwrap_or(i64::MAX),
         };
-        let rows: Vec<(String, String, Timestamp)> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<(String, String, Timestamp)> = self.call("unrouted", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(|(tenant, id, at)| (EventKey { tenant: intern_tenant(&tenant), id: id.into() }, at)).collect())
     }
 }

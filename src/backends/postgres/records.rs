@@ -14,7 +14,7 @@ use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryVi
 use crate::model::event::{Event, EventKey};
 use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
-use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
+use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Pool, Records};
 
 /// How long a ping waits for a connection.
 const PING: Duration = Duration::from_millis(1500);
@@ -23,6 +23,10 @@ const PING: Duration = Duration::from_millis(1500);
 impl Records for Postgres {
     fn name(&self) -> &'static str {
         super::errors::BACKEND
+    }
+
+    fn pool(&self) -> Option<Pool> {
+        Some(self.pool_state())
     }
 
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
@@ -125,6 +129,6 @@ impl Records for Postgres {
         let pooled = tokio::time::timeout(PING, self.pooled()).await;
         let mut connection = pooled.unwrap_or_else(|_still_trying| Err(self.connector.no_connection_yet()))?;
         let query = webhook_catalog::table.select(webhook_catalog::revision);
-        self.within(query.first::<i64>(&mut *connection)).await.map(drop)
+        self.call("ping", query.first::<i64>(&mut *connection)).await.map(drop)
     }
 }

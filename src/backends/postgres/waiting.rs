@@ -75,7 +75,7 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let statement = LoadWaiting { id: ids.iter().map(|id| id.0).collect() };
-        let rows: Vec<WaitingRow> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<WaitingRow> = self.call("load_waiting", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(waiting_of).collect())
     }
 
@@ -92,7 +92,7 @@ impl Postgres {
             from_id: from.map_or(Uuid::nil(), |(_, id)| id.0),
             max: i64::try_from(max).unwrap_or(i64::MAX),
         };
-        let rows: Vec<(Uuid, Timestamp)> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<(Uuid, Timestamp)> = self.call("overdue", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(|(id, at)| (DeliveryId(id), at)).collect())
     }
 }

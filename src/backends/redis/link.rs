@@ -6,6 +6,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError};
 
 use super::error::{self, BACKEND};
+use super::timed::{Names, Timed};
+use crate::backends::meter::Meter;
 use crate::model::secret::Secret;
 use crate::ports::BackendError;
 
@@ -16,13 +18,14 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Link {
-    manager: ConnectionManager,
+    manager: Timed<ConnectionManager>,
     address: String,
 }
 
 impl Link {
     /// A command that blocks needs a link of its own: whatever else went over the same one would wait behind it.
-    pub(super) fn new(url: &Secret) -> Result<Self, BackendError> {
+    /// `meter` is told of every call; waiting is not worth telling.
+    pub(super) fn new(url: &Secret, meter: Meter, names: Names) -> Result<Self, BackendError> {
         let client = Client::open(url.reveal()).map_err(|source| BackendError::Refused { backend: BACKEND, source: Box::new(source) })?;
         let address = client.get_connection_info().addr().to_string();
         // One try for each call: the loops that call know how to wait, and a second opinion on that would add up.
@@ -32,10 +35,10 @@ impl Link {
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER));
         let manager = ConnectionManager::new_lazy_with_config(client, config).map_err(|source| error::map(&address, source))?;
-        Ok(Self { manager, address })
+        Ok(Self { manager: Timed::new(manager, meter, names), address })
     }
 
-    pub(super) fn connection(&self) -> ConnectionManager {
+    pub(super) fn connection(&self) -> Timed<ConnectionManager> {
         self.manager.clone()
     }
 

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Away;
 use super::health::{Health, Sign};
 use crate::config::BreakerSettings;
 use crate::model::endpoint::Endpoint;
 use crate::pipeline::flight::Flight;
+use crate::ports::Wait;
 use crate::sender::Target;
 
 /// A lane whose oldest request has run for so long, without a success meanwhile, does not move.
@@ -184,13 +186,14 @@ impl Lane {
 
     /// Takes out all that waits, if the oldest has waited for `patience` or the lane does not move. With each comes how long it will take, at the
     /// lane's pace, until its turn.
-    pub(super) fn take_stalled(&mut self, now: Instant, patience: Duration) -> Vec<(Flight, Duration)> {
+    pub(super) fn take_stalled(&mut self, now: Instant, patience: Duration) -> Vec<Away> {
         let waited = self.waiting.front().map(|(since, _)| now.duration_since(*since)).unwrap_or_default();
         if self.waiting.is_empty() || (waited < patience && !self.stuck) {
             return Vec::new();
         }
         let (cap, pace, stuck_for) = (self.cap, self.pace, if self.stuck { self.stuck_for(now) } else { waited });
-        self.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for))).collect()
+        let why = if self.stuck { Wait::Stuck } else { Wait::Busy };
+        self.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for), why)).collect()
     }
 }
 

@@ -191,7 +191,7 @@ fn an_endpoint_that_asks_for_less_holds_little_that_waits_until_it_takes_more() 
     assert_eq!(lanes.in_flight(), 1);
     let away = lanes.offer(flights(1, 100)).away;
     assert!(away.len() >= 92, "{}", away.len());
-    assert!(away.iter().all(|(_, wait)| !wait.is_zero()));
+    assert!(away.iter().all(|(_, wait, why)| !wait.is_zero() && *why == Wait::Busy));
     while !running.is_empty() {
         finish(&lanes, &mut running, 1);
         running.extend(lanes.offer(flights(1, 1)).starts);
