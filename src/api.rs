@@ -21,6 +21,7 @@ mod problem;
 mod retries;
 mod runs;
 mod stats;
+mod trace;
 mod views;
 
 #[cfg(test)]

@@ -45,3 +45,4 @@ mod starting;
 mod stopping;
 mod tables;
 mod tls;
+mod traces;

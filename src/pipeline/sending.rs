@@ -21,7 +21,7 @@ use crate::faults;
 use crate::model::clock;
 use crate::model::delivery::DeliveryId;
 use crate::ports::Observe;
-use crate::sender::{Sender, Target};
+use crate::sender::{Made, Sender, Target};
 
 /// How long what cannot be signed waits before it is looked at again.
 const LOCKED: Duration = Duration::from_secs(10);
@@ -95,7 +95,8 @@ impl Sending {
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(async {
             faults::panic_at("sending", &flight.event.key.id);
-            self.sender.send(target, flight.id, &flight.event, number).await
+            let trace = flight.event.traceparent;
+            self.sender.send(target, Made { delivery: flight.id, event: &flight.event, attempt: number, trace }).await
         })
         .catch_unwind();
         let attempt = tokio::select! {
