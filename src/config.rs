@@ -5,6 +5,7 @@ mod reader;
 mod receivers;
 mod security;
 mod tokens;
+mod tracing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::model::token::Token;
 
 pub use load::{BadSettings, Layers, effective, load};
 pub use security::{MasterKey, SecuritySettings};
+pub use tracing::TracingSettings;
 
 /// What this process is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,7 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     pub retention: RetentionSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
 }
 
 #[derive(Debug, Clone)]

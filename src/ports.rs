@@ -15,6 +15,7 @@ mod readiness;
 mod records;
 mod runs;
 mod stopping;
+mod traces;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
 pub use runs::{Advance, Bulk, Pace, RetriedPage, Runs, Started};
 pub use stopping::{Retries, RetryError, StoppedDelivery, Stopping, Window};
+pub use traces::{Attempted, Matched, Traces};
 
 /// Our own trouble with a backend: it uses up no attempt, and the work goes on when it is over.
 #[derive(Debug, thiserror::Error)]

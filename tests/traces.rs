@@ -1,6 +1,9 @@
-//! Traces: events pass theirs on.
+//! Traces: events pass theirs on, and the way of events can be watched as spans.
 
+mod collector;
 mod passed_on;
+mod sampling;
+mod spans;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +12,11 @@ use serde_json::json;
 
 use crate::harness::{Received, Reply, World};
 
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "b7ad6b7169203331";
 /// Of a trace that is sampled.
 const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const NOT_SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
 fn event(id: &str, traceparent: &str) -> String {
     json!({"id": id, "event_type": "order.created", "data": 1, "traceparent": traceparent}).to_string()

@@ -20,7 +20,8 @@ use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock;
 use crate::model::delivery::DeliveryId;
-use crate::ports::Observe;
+use crate::model::outcome::Attempt;
+use crate::ports::{Attempted, Observe, Traces};
 use crate::sender::{Made, Sender, Target};
 
 /// How long what cannot be signed waits before it is looked at again.
@@ -36,6 +37,7 @@ pub(super) struct Sending {
     pub(super) returns: Mutex<Returns>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
+    pub(super) traces: Option<Arc<dyn Traces>>,
     pub(super) tasks: TaskTracker,
     /// Ends attempts that still run when the time for shutting down is over.
     pub(super) abort: CancellationToken,
@@ -92,10 +94,13 @@ impl Sending {
         if target.is_locked() {
             return (Landing::Parked { until: clock::after(clock::now(), patience::jittered(LOCKED, 0.3)) }, Sign::Nothing);
         }
+        let trace = match &self.traces {
+            Some(traces) => Some(traces.of_attempt(&flight.event, flight.id, number)),
+            None => flight.event.traceparent,
+        };
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(async {
             faults::panic_at("sending", &flight.event.key.id);
-            let trace = flight.event.traceparent;
             self.sender.send(target, Made { delivery: flight.id, event: &flight.event, attempt: number, trace }).await
         })
         .catch_unwind();
@@ -112,7 +117,7 @@ impl Sending {
                 return (Landing::Broken { reason }, Sign::Nothing);
             }
         };
-        self.observe.attempted(&flight.endpoint, &flight.event.event_type, number, &attempt);
+        self.tell(flight, number, &attempt);
         let sign = Sign::of(&attempt.outcome, self.retry.max_delay);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
         // Nothing waits for an endpoint that was disabled or removed while the request ran.
@@ -120,6 +125,14 @@ impl Sending {
             return (Landing::Stopped { last: Some(attempt), reason }, sign);
         }
         (Landing::Attempted { attempt, verdict }, sign)
+    }
+
+    fn tell(&self, flight: &Flight, number: u32, attempt: &Attempt) {
+        let Flight { id, endpoint, event, .. } = flight;
+        self.observe.attempted(endpoint, &event.event_type, number, attempt);
+        if let Some(traces) = &self.traces {
+            traces.attempted(Attempted { event, endpoint, delivery: *id, number, attempt });
+        }
     }
 
     /// Takes out what waits for its turn in the endpoint's lane, or for a slot, and answers which deliveries these are.
