@@ -1,6 +1,7 @@
 //! Traces: events pass theirs on, and the way of events can be watched as spans.
 
 mod collector;
+mod logs;
 mod passed_on;
 mod sampling;
 mod spans;

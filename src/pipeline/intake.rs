@@ -116,7 +116,8 @@ impl Intake {
                 Ok(matched) => matched,
                 Err(panic) => {
                     let letter = DeadLetter::of_event(&event, format!("matching it made the worker panic: {panic}"), "panicked");
-                    tracing::error!(event_id = &*event.key.id, reason = letter.reason, "an event is set aside");
+                    let trace_id = event.traceparent.map(|context| tracing::field::display(context.trace_id));
+                    tracing::error!(event_id = &*event.key.id, trace_id, reason = letter.reason, "an event is set aside");
                     unsent.push(Report::SetAside { claim: Arc::clone(claim), key: event.key.clone(), accepted, letter });
                     continue;
                 }

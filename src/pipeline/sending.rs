@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::field::{DisplayValue, display};
 
 use super::catalog::LiveCatalog;
 use super::flight::{Flight, Landing, Report};
@@ -21,6 +22,7 @@ use crate::faults;
 use crate::model::clock;
 use crate::model::delivery::DeliveryId;
 use crate::model::outcome::Attempt;
+use crate::model::trace::{TraceContext, TraceId};
 use crate::ports::{Attempted, Observe, Traces};
 use crate::sender::{Made, Sender, Target};
 
@@ -113,11 +115,12 @@ impl Sending {
             Ok(attempt) => attempt,
             Err(panic) => {
                 let reason = format!("sending it made the worker panic: {}", panics::message(&*panic));
-                tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, reason, "a delivery has failed");
+                let (endpoint_id, trace_id) = (flight.endpoint.id, trace_id(trace));
+                tracing::error!(delivery_id = %flight.id, trace_id, endpoint_id, reason, "a delivery has failed");
                 return (Landing::Broken { reason }, Sign::Nothing);
             }
         };
-        self.tell(flight, number, &attempt);
+        self.tell(flight, number, &attempt, trace);
         let sign = Sign::of(&attempt.outcome, self.retry.max_delay);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
         // Nothing waits for an endpoint that was disabled or removed while the request ran.
@@ -127,12 +130,23 @@ impl Sending {
         (Landing::Attempted { attempt, verdict }, sign)
     }
 
-    fn tell(&self, flight: &Flight, number: u32, attempt: &Attempt) {
+    fn tell(&self, flight: &Flight, number: u32, attempt: &Attempt, trace: Option<TraceContext>) {
         let Flight { id, endpoint, event, .. } = flight;
         self.observe.attempted(endpoint, &event.event_type, number, attempt);
         if let Some(traces) = &self.traces {
             traces.attempted(Attempted { event, endpoint, delivery: *id, number, attempt });
         }
+        tracing::debug!(
+            delivery_id = %id,
+            trace_id = trace_id(trace),
+            event_id = &*event.key.id,
+            endpoint_id = endpoint.id,
+            number,
+            took_s = attempt.took.as_secs_f64(),
+            outcome = attempt.outcome.class(),
+            error = attempt.outcome.error(),
+            "an attempt ended"
+        );
     }
 
     /// Takes out what waits for its turn in the endpoint's lane, or for a slot, and answers which deliveries these are.
@@ -183,4 +197,9 @@ impl Sending {
             tracing::error!("a report came after the recorder ended: its claim will be taken over");
         }
     }
+}
+
+/// For log lines.
+fn trace_id(trace: Option<TraceContext>) -> Option<DisplayValue<TraceId>> {
+    trace.map(|context| display(context.trace_id))
 }
