@@ -22,6 +22,7 @@ mod problem;
 mod retries;
 mod runs;
 mod stats;
+mod trace;
 mod views;
 
 #[cfg(test)]

@@ -22,9 +22,10 @@ use crate::demo;
 use crate::pipeline::{
     Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_pool, watch_queue, watch_records,
 };
-use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records};
+use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records, Traces};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Collecting;
 
 /// Signals that come this close together are one.
 const ONE_WISH: Duration = Duration::from_millis(1);
@@ -151,6 +152,8 @@ async fn run(
 ) -> Result<()> {
     let listener = listen(settings).await?;
     let address = listener.local_addr()?;
+    let collecting = Collecting::start(&settings.tracing, &settings.connections.more_roots)?;
+    let traces = collecting.as_ref().map(Collecting::traces);
     let guard = Guard::new(settings.guard.clone());
     let sender = Sender::new(guard.clone(), &settings.connections)?;
     let catalog = LiveCatalog::new(backends.catalog.clone(), guard, observe.clone());
@@ -162,7 +165,7 @@ async fn run(
     let door = Arc::new(door);
     let requeue = requeuing(settings, &backends, door.clone());
     let calls = role.has_api().then(|| Calls {
-        door: door.clone(),
+        door: collecting.as_ref().map_or(door.clone() as Arc<dyn Door>, |collecting| collecting.door(door.clone())),
         catalog: catalog.clone(),
         records: backends.records.clone(),
         retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
@@ -190,7 +193,7 @@ async fn run(
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
         watch(&loops, &backends, &observe, &stop);
-        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe, requeue));
+        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, (&observe, traces), requeue));
         ready.started();
         tracing::info!("ready");
         if let Some(out) = demo_out {
@@ -201,12 +204,20 @@ async fn run(
     }
     stop.cancel();
     drop(door);
-    loops.close();
-    // A client that does not let go of its connection must not keep the process alive.
-    let _ = tokio::time::timeout(LAST_ANSWERS, loops.wait()).await;
+    end(loops, collecting).await;
     anyhow::ensure!(finished, "not everything could be recorded before the time was over: what is left will be repeated");
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for what runs beside the worker, and exports the last spans.
+async fn end(loops: TaskTracker, collecting: Option<Collecting>) {
+    loops.close();
+    // A client that does not let go of its connection must not keep the process alive.
+    let _ = tokio::time::timeout(LAST_ANSWERS, loops.wait()).await;
+    if let Some(collecting) = collecting {
+        collecting.finish().await;
+    }
 }
 
 /// Works until a signal comes, then drains. Answers whether all of it was recorded.
@@ -253,7 +264,7 @@ fn worker(
     backends: &Backends,
     catalog: &Arc<LiveCatalog>,
     sender: Sender,
-    observe: &Arc<dyn Observe>,
+    (observe, traces): (&Arc<dyn Observe>, Option<Arc<dyn Traces>>),
     requeue: Requeuing,
 ) -> Worker {
     Worker::start(Parts {
@@ -262,6 +273,7 @@ fn worker(
         catalog: catalog.clone(),
         sender,
         observe: observe.clone(),
+        traces,
         worker: settings.worker,
         breaker: settings.breaker,
         retry: settings.retry,

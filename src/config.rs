@@ -6,6 +6,7 @@ mod reader;
 mod receivers;
 mod security;
 mod tokens;
+mod tracing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::model::token::Token;
 
 pub use load::{BadSettings, Layers, effective, load};
 pub use security::{MasterKey, SecuritySettings};
+pub use tracing::TracingSettings;
 
 /// What this process is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,7 @@ pub struct Settings {
     pub retention: RetentionSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
 }
 
 #[derive(Debug, Clone)]

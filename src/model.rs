@@ -17,5 +17,6 @@ pub mod rotation;
 pub mod run;
 pub mod secret;
 pub mod token;
+pub mod trace;
 pub mod validate;
 mod whole;

@@ -16,6 +16,7 @@ mod readiness;
 mod records;
 mod runs;
 mod stopping;
+mod traces;
 
 pub use catalog::{Catalog, CatalogError, Changes, Encrypted};
 pub use checks::Checks;
@@ -29,6 +30,7 @@ pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
 pub use runs::{Advance, Bulk, Pace, RetriedPage, Runs, Started};
 pub use stopping::{Retries, RetryError, StoppedDelivery, Stopping, Window};
+pub use traces::{Attempted, Matched, Traces};
 
 /// Our own trouble with a backend: it uses up no attempt, and the work goes on when it is over.
 #[derive(Debug, thiserror::Error)]

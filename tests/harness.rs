@@ -5,6 +5,7 @@
 
 pub(crate) mod api;
 pub(crate) mod certificates;
+pub(crate) mod collector;
 pub(crate) mod deliveries;
 pub(crate) mod doors;
 pub(crate) mod eventually;
@@ -29,6 +30,7 @@ pub(crate) mod world;
 
 pub(crate) use api::Api;
 pub(crate) use certificates::Authority;
+pub(crate) use collector::{Collector, Span};
 pub(crate) use deliveries::{seconds_between, time, wait_of};
 pub(crate) use doors::Door;
 pub(crate) use eventually::{LONG, eventually};

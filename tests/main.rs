@@ -50,3 +50,4 @@ mod tables;
 mod tail;
 mod tls;
 mod tour;
+mod traces;

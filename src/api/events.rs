@@ -23,6 +23,7 @@ use super::auth::Access;
 use super::extract::{JsonBody, malformed};
 use super::openapi::{Described, shapes};
 use super::problem::ApiError;
+use super::trace::Trace;
 use crate::model::clock;
 use crate::model::event::{self, Event, Reading, Rejection};
 use crate::model::problem::Problem;
@@ -57,14 +58,19 @@ struct Accepted {
 ///
 /// One event, or an array of up to 1,000: either all of them are taken in, or none. The same tenant and id, any number of times, is one event.
 /// The bytes of `data` reach the receiver as they came in: key order, number spelling and escapes are kept.
-/// An event may have `limits.max_event_bytes` (256 KiB unless set otherwise).
+/// An event may have `limits.max_event_bytes` (256 KiB unless set otherwise). A header `traceparent` counts for events that have none of their own.
 #[utoipa::path(post, path = "/events", operation_id = "enqueueEvents", tag = "Events",
     request_body = shapes::Events,
     responses((status = 202, description = "The events are durable, and will be delivered", body = Accepted)))]
-async fn accept(State(door): State<EventDoor>, access: Access, body: JsonBody) -> Result<Response, ApiError> {
+async fn accept(State(door): State<EventDoor>, access: Access, trace: Trace, body: JsonBody) -> Result<Response, ApiError> {
     let is_array = body.0.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let reading =
-        Reading { max_bytes: door.max_event_bytes, accepted_at: clock::now(), new_id: Some(door.new_event_id), tenant: access.tenant() };
+    let reading = Reading {
+        max_bytes: door.max_event_bytes,
+        accepted_at: clock::now(),
+        new_id: Some(door.new_event_id),
+        tenant: access.tenant(),
+        traceparent: trace.0,
+    };
     let mut events = if is_array { read_array(&body.0, reading)? } else { vec![read_single(&body.0, reading)?] };
     let ids: Vec<_> = events.iter().map(|event| Arc::clone(&event.key.id)).collect();
     let id = if is_array { None } else { ids.first().cloned() };

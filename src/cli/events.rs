@@ -53,8 +53,11 @@ pub struct SendArgs {
     /// The version of its data, as receivers see it; left out, 1.0
     #[arg(long)]
     version: Option<String>,
+    /// The trace that it goes on with (W3C Trace Context), as receivers get it: 00-<trace id>-<parent id>-01
+    #[arg(long)]
+    traceparent: Option<String>,
     /// Events as JSON objects, one a line, from a file or `-` for standard input
-    #[arg(long, conflicts_with_all = ["event_type", "data", "id", "source", "tenant", "timestamp", "version"])]
+    #[arg(long, conflicts_with_all = ["event_type", "data", "id", "source", "tenant", "timestamp", "version", "traceparent"])]
     file: Option<String>,
 }
 
@@ -72,6 +75,8 @@ struct NewEvent<'a> {
     version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +108,7 @@ async fn send_one(client: &Client, args: &SendArgs, connection: &Connection, str
         source: args.source.as_deref(),
         version: args.version.as_deref(),
         tenant: args.tenant.as_deref(),
+        traceparent: args.traceparent.as_deref(),
     };
     let body = serde_json::to_string(&event).map_err(|error| CliError::Usage(format!("this is not an event: {error}")))?;
     let answer = client.call(Call::with_body(Method::POST, &["events"], body)).await?;

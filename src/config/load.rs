@@ -13,7 +13,7 @@ use super::{
     BreakerSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings,
     Settings, SqliteSettings, WorkerSettings,
 };
-use super::{metrics, receivers, security, tokens};
+use super::{metrics, receivers, security, tokens, tracing};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
 use crate::model::secret::Secret;
@@ -29,7 +29,7 @@ const PLAIN_NAMES: [(&str, &str); 5] = [
     ("RETRY_DELAY", "retry.delay"),
 ];
 
-const SECRETS: [&str; 4] = ["redis.url", "postgres.url", "http.tokens", "security.master_key"];
+const SECRETS: [&str; 5] = ["redis.url", "postgres.url", "http.tokens", "security.master_key", "tracing.otlp_headers"];
 
 /// Everything that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +178,7 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         metrics: metrics::read(from),
         log: read_log(from),
         security: security::read(from),
+        tracing: tracing::read(from),
         http: http?,
     })
 }

@@ -19,7 +19,7 @@ use crate::model::{validate, whole};
 pub const STANDARD_SCHEDULE: [f64; 9] = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0];
 
 /// Names that Posthaste sets itself, or that belong to the connection, in lower case.
-pub const RESERVED_HEADERS: [&str; 16] = [
+pub const RESERVED_HEADERS: [&str; 17] = [
     "content-type",
     "user-agent",
     "x-webhook-signature",
@@ -31,6 +31,7 @@ pub const RESERVED_HEADERS: [&str; 16] = [
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
+    "traceparent",
     "host",
     "content-length",
     "transfer-encoding",

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::field::{DisplayValue, display};
 
 use super::budget::Budget;
 use super::catalog::LiveCatalog;
@@ -22,8 +23,10 @@ use crate::config::RetrySettings;
 use crate::faults;
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
-use crate::ports::{Load, Observe, Wait};
-use crate::sender::{Sender, Target};
+use crate::model::outcome::Attempt;
+use crate::model::trace::{TraceContext, TraceId};
+use crate::ports::{Attempted, Load, Observe, Traces, Wait};
+use crate::sender::{Made, Sender, Target};
 
 /// How long what cannot be signed waits before it is looked at again.
 const LOCKED: Duration = Duration::from_secs(10);
@@ -39,6 +42,7 @@ pub(super) struct Sending {
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) observe: Arc<dyn Observe>,
     pub(super) budget: Arc<Budget>,
+    pub(super) traces: Option<Arc<dyn Traces>>,
     pub(super) tasks: TaskTracker,
     /// Ends attempts that still run when the time for shutting down is over.
     pub(super) abort: CancellationToken,
@@ -96,10 +100,14 @@ impl Sending {
             self.observe.waits(Wait::Locked, 1);
             return (Landing::Parked { until: clock::after(clock::now(), patience::jittered(LOCKED, 0.3)) }, Sign::Nothing);
         }
+        let trace = match &self.traces {
+            Some(traces) => Some(traces.of_attempt(&flight.event, flight.id, number)),
+            None => flight.event.traceparent,
+        };
         // A panic in one request is our trouble with that one alone.
         let sending = AssertUnwindSafe(async {
             faults::panic_at("sending", &flight.event.key.id);
-            self.sender.send(target, flight.id, &flight.event, number).await
+            self.sender.send(target, Made { delivery: flight.id, event: &flight.event, attempt: number, trace }).await
         })
         .catch_unwind();
         let attempt = tokio::select! {
@@ -114,11 +122,12 @@ impl Sending {
             Ok(attempt) => attempt,
             Err(panic) => {
                 let reason = format!("sending it made the worker panic: {}", panics::message(&*panic));
-                tracing::error!(delivery_id = %flight.id, endpoint_id = flight.endpoint.id, reason, "a delivery has failed");
+                let (endpoint_id, trace_id) = (flight.endpoint.id, trace_id(trace));
+                tracing::error!(delivery_id = %flight.id, trace_id, endpoint_id, reason, "a delivery has failed");
                 return (Landing::Broken { reason }, Sign::Nothing);
             }
         };
-        self.observe.attempted(&flight.endpoint, &flight.event, number, &attempt);
+        self.tell(flight, number, &attempt, trace);
         let sign = Sign::of(&attempt.outcome, self.retry.max_delay);
         let verdict = retry::verdict(&flight.endpoint.spec, self.retry, number, &attempt.outcome, clock::now());
         if matches!(verdict, Verdict::RetryAt(_)) {
@@ -129,6 +138,25 @@ impl Sending {
             self.observe.waits(Wait::Retry, 1);
         }
         (Landing::Attempted { attempt, verdict }, sign)
+    }
+
+    fn tell(&self, flight: &Flight, number: u32, attempt: &Attempt, trace: Option<TraceContext>) {
+        let Flight { id, endpoint, event, .. } = flight;
+        self.observe.attempted(endpoint, event, number, attempt);
+        if let Some(traces) = &self.traces {
+            traces.attempted(Attempted { event, endpoint, delivery: *id, number, attempt });
+        }
+        tracing::debug!(
+            delivery_id = %id,
+            trace_id = trace_id(trace),
+            event_id = &*event.key.id,
+            endpoint_id = endpoint.id,
+            number,
+            took_s = attempt.took.as_secs_f64(),
+            outcome = attempt.outcome.class(),
+            error = attempt.outcome.error(),
+            "an attempt ended"
+        );
     }
 
     /// Takes out what waits for its turn in the endpoint's lane, or for a slot, and answers which deliveries these are.
@@ -213,4 +241,9 @@ impl Sending {
             tracing::error!("a report came after the recorder ended: its claim will be taken over");
         }
     }
+}
+
+/// For log lines.
+fn trace_id(trace: Option<TraceContext>) -> Option<DisplayValue<TraceId>> {
+    trace.map(|context| display(context.trace_id))
 }

@@ -23,7 +23,7 @@ use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::{pacing, stopping, sweep};
 use crate::config::{BreakerSettings, RetentionSettings, RetrySettings, WorkerSettings};
-use crate::ports::{Observe, Outbox, Queue, Records};
+use crate::ports::{Observe, Outbox, Queue, Records, Traces};
 use crate::sender::Sender;
 
 /// How long the last commit and settlement may take after the last attempt ended.
@@ -36,6 +36,8 @@ pub struct Parts {
     pub catalog: Arc<LiveCatalog>,
     pub sender: Sender,
     pub observe: Arc<dyn Observe>,
+    /// Where spans go; without it none is made.
+    pub traces: Option<Arc<dyn Traces>>,
     pub worker: WorkerSettings,
     pub breaker: BreakerSettings,
     pub retry: RetrySettings,
@@ -115,6 +117,7 @@ impl Worker {
             reports,
             observe: Arc::clone(&parts.observe),
             budget: Arc::clone(&budget),
+            traces: parts.traces.clone(),
             tasks: requests.clone(),
             abort: abort.clone(),
         });
@@ -126,6 +129,7 @@ impl Worker {
             budget,
             leases,
             observe: parts.observe,
+            traces: parts.traces,
             claim_batch: parts.worker.claim_batch,
             max_event_bytes: parts.max_event_bytes,
             stop: stop.clone(),

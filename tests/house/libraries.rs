@@ -5,7 +5,7 @@ use super::sources::{Source, has_word, sources};
 /// A library, and the rooms or files that may name it.
 const PLACES: [(&str, &[&str]); 19] = [
     ("fail", &["src/faults"]),
-    ("reqwest", &["src/cli"]),
+    ("reqwest", &["src/cli", "src/telemetry/traces"]),
     ("hyper_util", &["src/sender"]),
     ("h2", &["src/sender"]),
     ("tokio_rustls", &["src/sender"]),

@@ -8,10 +8,11 @@ use diesel::sql_types::{Array, BigInt, Double, Integer, Json, Nullable, Text, Ti
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::Postgres;
-use super::statement::{RawJson, statement};
+use super::statement::{RawJson, Traceparent, statement, traceparents};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
 use crate::model::event_view::{EventDetail, EventView};
+use crate::model::trace::TraceContext;
 use crate::ports::{Accepted, BackendError, Known};
 
 statement! {
@@ -24,11 +25,12 @@ statement! {
         version: Vec<&'a str> => Array<Text>,
         timestamp: Vec<f64> => Array<Double>,
         created_at: Vec<Timestamp> => Array<Timestamptz>,
+        traceparent: Vec<Option<Traceparent>> => Array<Nullable<Text>>,
     } -> (Text, Text) =
-        "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at) \
-         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
+        "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
+         traceparent) SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
          data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \
-         set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL RETURNING e.tenant, e.id"
+         traceparent = EXCLUDED.traceparent, set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL RETURNING e.tenant, e.id"
 }
 
 statement! {
@@ -47,9 +49,9 @@ statement! {
         max_bytes: i32 => Integer,
         tenant: Vec<&'a str> => Array<Text>,
         id: Vec<&'a str> => Array<Text>,
-    } -> (Text, Text, Text, Nullable<Text>, Integer, Text, Text, Double, Timestamptz) =
+    } -> (Text, Text, Text, Nullable<Text>, Integer, Text, Text, Double, Timestamptz, Nullable<Text>) =
         "SELECT e.tenant, e.id, e.event_type, CASE WHEN octet_length(e.data::text) <= ? THEN e.data::text END, \
-         octet_length(e.data::text), e.source, e.version, e.\"timestamp\", e.created_at \
+         octet_length(e.data::text), e.source, e.version, e.\"timestamp\", e.created_at, left(e.traceparent, 56) \
          FROM unnest(?, ?) AS v (tenant, id) JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id \
          WHERE e.routed_at IS NULL AND e.set_aside IS NULL"
 }
@@ -77,11 +79,11 @@ statement! {
          AND (created_at, tenant, id) > (?, ?, ?) ORDER BY created_at, tenant, id LIMIT ?"
 }
 
-/// An event's row: tenant, id, type, data, source, version, timestamp, acceptance.
-pub(super) type EventRow = (String, String, String, String, String, String, f64, Timestamp);
+/// An event's row: tenant, id, type, data, source, version, timestamp, acceptance, and as much of `traceparent` as counts.
+pub(super) type EventRow = (String, String, String, String, String, String, f64, Timestamp, Option<String>);
 
 pub(super) fn event_of(row: EventRow) -> Event {
-    let (tenant, id, event_type, data, source, version, timestamp, accepted_at) = row;
+    let (tenant, id, event_type, data, source, version, timestamp, accepted_at, traceparent) = row;
     Event::new(EventFields {
         key: EventKey { tenant: intern_tenant(&tenant), id: id.into() },
         event_type: event_type.into(),
@@ -90,16 +92,17 @@ pub(super) fn event_of(row: EventRow) -> Event {
         version,
         timestamp,
         accepted_at,
+        traceparent: traceparent.and_then(|text| TraceContext::parse(&text)),
     })
 }
 
 /// The same, with the length of the data, which is left out where it is too long.
-type AcceptedRow = (String, String, String, Option<String>, i32, String, String, f64, Timestamp);
+type AcceptedRow = (String, String, String, Option<String>, i32, String, String, f64, Timestamp, Option<String>);
 
 fn accepted_of(row: AcceptedRow) -> Accepted {
-    let (tenant, id, event_type, data, bytes, source, version, timestamp, accepted_at) = row;
+    let (tenant, id, event_type, data, bytes, source, version, timestamp, accepted_at, traceparent) = row;
     match data {
-        Some(data) => Accepted::Event(event_of((tenant, id, event_type, data, source, version, timestamp, accepted_at))),
+        Some(data) => Accepted::Event(event_of((tenant, id, event_type, data, source, version, timestamp, accepted_at, traceparent))),
         None => Accepted::TooLarge {
             key: EventKey { tenant: intern_tenant(&tenant), id: id.into() },
             event_type: event_type.into(),
@@ -141,6 +144,7 @@ pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, mut rows
         version: rows.iter().map(|event| event.version.as_str()).collect(),
         timestamp: rows.iter().map(|event| event.timestamp).collect(),
         created_at: rows.iter().map(|event| event.accepted_at).collect(),
+        traceparent: traceparents(rows.iter().copied()),
     };
     statement.load(connection).await
 }

@@ -54,6 +54,7 @@ diesel::table! {
         created_at -> BigInt,
         routed_at -> Nullable<BigInt>,
         set_aside -> Nullable<Text>,
+        traceparent -> Nullable<Text>,
     }
 }
 

@@ -53,7 +53,8 @@ fn flights(id: i64, count: usize) -> Vec<Flight> {
         let key = EventKey { tenant: "default".into(), id: format!("{id}-{number}").into() };
         let delivery = DeliveryId::of(at, &key, id);
         let (source, version) = (String::new(), String::new());
-        let fields = EventFields { key, event_type: "a".into(), data: "1", source, version, timestamp: 0.0, accepted_at: at };
+        let event_type = "a".into();
+        let fields = EventFields { key, event_type, data: "1", source, version, timestamp: 0.0, accepted_at: at, traceparent: None };
         let (endpoint, event) = (Arc::clone(&endpoint), Arc::new(Event::new(fields)));
         Flight { id: delivery, endpoint, event, attempts_before: 0, origin: Origin::Schedule, slot: None }
     };
