@@ -163,7 +163,7 @@ pub trait Records: Stopping + Runs {
     ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError>;
 
     /// Events newest first, starting after `after`. A page may have less than `limit` and still say where the next one starts: looking for what
-    /// is rare ends in time.
+    /// is rare ends in time. In the list of a tenant that is never the place of another tenant's event.
     async fn events(
         &self,
         filter: &EventFilter,
