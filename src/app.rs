@@ -177,6 +177,7 @@ async fn run(
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,
         defaults: settings.endpoints,
+        keep_keyed: settings.retention.keyed,
         new_event_id,
     });
     let api = Api { readiness: ready.clone(), observe: observe.clone(), calls };

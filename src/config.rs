@@ -146,6 +146,8 @@ pub struct RetrySettings {
 pub struct RetentionSettings {
     /// How long what is over is kept.
     pub keep: Duration,
+    /// How long the answer to a request with an `Idempotency-Key` is.
+    pub keyed: Duration,
     /// How often what is older is looked for.
     pub interval: Duration,
 }

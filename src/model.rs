@@ -7,6 +7,8 @@ pub mod endpoint;
 pub mod event;
 pub mod event_view;
 pub mod json;
+pub mod keyed;
+mod object;
 pub mod operational;
 pub mod outcome;
 pub mod page;

@@ -1,5 +1,6 @@
 //! Who may make which call, for whose things: every call of the API, with every role, for the own tenant and for another one.
 
+mod cursors;
 mod ids;
 mod settings;
 

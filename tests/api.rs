@@ -1,5 +1,6 @@
 //! The HTTP API, through the socket: every call with right and with wrong input.
 
+mod cursors;
 mod deliveries;
 mod endpoints;
 mod event;

@@ -15,6 +15,7 @@ mod queue_settle;
 mod records_event;
 mod records_event_list;
 mod records_events;
+mod records_keyed;
 mod records_lists;
 mod records_owners;
 mod records_put_back;

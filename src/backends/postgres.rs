@@ -7,6 +7,7 @@ mod endpoints;
 mod errors;
 mod event_list;
 mod events;
+mod keyed;
 mod lists;
 mod migrate;
 mod outbox;

@@ -11,6 +11,7 @@ mod endpoints;
 mod event_list;
 mod events;
 mod file;
+mod keyed;
 mod lists;
 mod owners;
 mod pacing;

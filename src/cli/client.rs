@@ -28,15 +28,22 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a [&'a str],
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<String>,
+    pub(super) idempotency_key: Option<String>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn get(path: &'a [&'a str]) -> Self {
-        Self { method: Method::GET, path, query: Vec::new(), body: None }
+        Self { method: Method::GET, path, query: Vec::new(), body: None, idempotency_key: None }
     }
 
     pub(super) fn with_body(method: Method, path: &'a [&'a str], body: String) -> Self {
-        Self { method, path, query: Vec::new(), body: Some(body) }
+        Self { method, path, query: Vec::new(), body: Some(body), idempotency_key: None }
+    }
+
+    /// Made again with the same key, it does nothing again.
+    pub(super) fn once(mut self, key: Option<String>) -> Self {
+        self.idempotency_key = key;
+        self
     }
 
     /// Adds a parameter that was given.
@@ -76,6 +83,11 @@ impl Client {
         }
         if let Some(body) = call.body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        }
+        if let Some(key) = call.idempotency_key {
+            let key = header::HeaderValue::from_str(&key);
+            let wrong = |_invalid| CliError::Usage("--idempotency-key must be 1 to 255 visible ASCII characters, such as a UUID".into());
+            request = request.header("idempotency-key", key.map_err(wrong)?);
         }
         self.answer(request).await
     }

@@ -59,6 +59,10 @@ pub struct SendArgs {
     /// Events as JSON objects, one a line, from a file or `-` for standard input
     #[arg(long, conflicts_with_all = ["event_type", "data", "id", "source", "tenant", "timestamp", "version", "traceparent"])]
     file: Option<String>,
+    /// The same command again, with the same key, enqueues nothing again: 1 to 255 visible ASCII characters, such as a UUID. Each request of a
+    /// file has the key with its number, as KEY/1
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -93,7 +97,7 @@ pub(super) async fn run(connection: &Connection, command: EventsCommand, streams
         EventsCommand::Tail(args) => return looks::tail(&client, args, connection, streams).await,
     };
     match &args.file {
-        Some(path) => send_file(&client, path, connection, streams).await,
+        Some(path) => send_file(&client, path, args.idempotency_key.as_deref(), connection, streams).await,
         None => send_one(&client, &args, connection, streams).await,
     }
 }
@@ -111,7 +115,7 @@ async fn send_one(client: &Client, args: &SendArgs, connection: &Connection, str
         traceparent: args.traceparent.as_deref(),
     };
     let body = serde_json::to_string(&event).map_err(|error| CliError::Usage(format!("this is not an event: {error}")))?;
-    let answer = client.call(Call::with_body(Method::POST, &["events"], body)).await?;
+    let answer = client.call(Call::with_body(Method::POST, &["events"], body).once(args.idempotency_key.clone())).await?;
     if connection.json {
         return output::raw(&answer, streams);
     }
@@ -141,12 +145,23 @@ impl Chunk {
 }
 
 /// Sends a file in requests of many events each. Those sent before a wrong line stay sent.
-async fn send_file(client: &Client, path: &str, connection: &Connection, streams: &mut Streams<'_>) -> Result<(), CliError> {
+async fn send_file(
+    client: &Client,
+    path: &str,
+    key: Option<&str>,
+    connection: &Connection,
+    streams: &mut Streams<'_>,
+) -> Result<(), CliError> {
     let unreadable = |error: io::Error| CliError::Usage(format!("--file {path}: {error}"));
     let reader: Box<dyn BufRead> =
         if path == "-" { Box::new(BufReader::new(io::stdin())) } else { Box::new(BufReader::new(File::open(path).map_err(unreadable)?)) };
     let mut chunk = Chunk::default();
-    let mut sent = 0;
+    let (mut sent, mut requests) = (0, 0);
+    // Each has another body, and so needs another key: the same ones when the file is sent again.
+    let mut next_key = || {
+        requests += 1;
+        key.map(|key| format!("{key}/{requests}"))
+    };
     for (at, line) in reader.lines().enumerate() {
         let line = line.map_err(unreadable)?;
         let line = line.trim();
@@ -158,12 +173,12 @@ async fn send_file(client: &Client, path: &str, connection: &Connection, streams
             CliError::Usage(format!("--file {path}: line {} is not valid JSON: {error} ({sent} events were sent before)", at + 1))
         })?;
         if chunk.is_full_for(line) {
-            sent += send_chunk(client, std::mem::take(&mut chunk), sent, connection, streams).await?;
+            sent += send_chunk(client, std::mem::take(&mut chunk), next_key(), sent, connection, streams).await?;
         }
         chunk.push(line, at + 1);
     }
     if !chunk.lines.is_empty() {
-        sent += send_chunk(client, chunk, sent, connection, streams).await?;
+        sent += send_chunk(client, chunk, next_key(), sent, connection, streams).await?;
     }
     if !connection.json {
         writeln!(streams.out, "{sent} events accepted")?;
@@ -174,11 +189,12 @@ async fn send_file(client: &Client, path: &str, connection: &Connection, streams
 async fn send_chunk(
     client: &Client,
     chunk: Chunk,
+    key: Option<String>,
     sent: usize,
     connection: &Connection,
     streams: &mut Streams<'_>,
 ) -> Result<usize, CliError> {
-    let call = Call::with_body(Method::POST, &["events"], chunk.body + "]");
+    let call = Call::with_body(Method::POST, &["events"], chunk.body + "]").once(key);
     let answer = client.call(call).await.map_err(|error| by_line(error, &chunk.lines, sent))?;
     if connection.json {
         output::raw(&answer, streams)?;

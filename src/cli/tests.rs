@@ -41,7 +41,7 @@ fn serve(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
                 if let Some(value) = lower.strip_prefix("content-length:") {
                     length = value.trim().parse().expect("a length");
                 }
-                if seen.is_empty() || lower.starts_with("authorization:") {
+                if seen.is_empty() || lower.starts_with("authorization:") || lower.starts_with("idempotency-key:") {
                     seen.push_str(line.trim_end());
                     seen.push('\n');
                 }
@@ -96,6 +96,19 @@ async fn a_file_of_events_is_sent_in_arrays_and_wrong_ones_are_named_by_line() {
     let refused = ran(&arguments, &[(400, problem)]).await;
     assert_eq!(refused.exit, Exit::Failed);
     assert_eq!(refused.err, "error: not valid (400)\n  line 3, data: is required\n");
+}
+
+#[tokio::test]
+async fn a_key_goes_with_one_event_and_with_its_number_with_each_request_of_a_file() {
+    let one = ["events", "send", "--type", "a", "--data", "1", "--idempotency-key", "k"];
+    let asked = ran(&one, &[(202, r#"{"ids":["made"]}"#)]).await.asked;
+    assert_eq!(asked, ["POST /api/webhooks/events HTTP/1.1\nidempotency-key: k\n{\"event_type\":\"a\",\"data\":1}"]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "1\n".repeat(1001)).expect("written");
+    let arguments = ["events", "send", "--file", file.path().to_str().expect("UTF-8"), "--idempotency-key", "k"];
+    let sent = ran(&arguments, &[(202, r#"{"ids":[]}"#), (202, r#"{"ids":[]}"#)]).await;
+    let keys: Vec<_> = sent.asked.iter().filter_map(|asked| asked.lines().nth(1)).collect();
+    assert_eq!(keys, ["idempotency-key: k/1", "idempotency-key: k/2"]);
 }
 
 #[tokio::test]

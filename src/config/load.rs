@@ -267,7 +267,11 @@ fn read_breaker(from: &mut Reader) -> BreakerSettings {
 /// Zero is not among them: it could mean to keep nothing as well as to keep everything.
 fn read_retention(from: &mut Reader) -> RetentionSettings {
     let keep = Duration::from_secs_f64(from.fraction("retention.days", 0.000_01, 36_500.0) * 86_400.0);
-    RetentionSettings { keep, interval: from.seconds("retention.interval", 0.05, 86_400.0) }
+    RetentionSettings {
+        keep,
+        keyed: from.seconds("retention.idempotency_keys", 0.05, 31_536_000.0),
+        interval: from.seconds("retention.interval", 0.05, 86_400.0),
+    }
 }
 
 fn read_log(from: &mut Reader) -> LogSettings {
@@ -303,6 +307,7 @@ mod tests {
         assert_eq!(settings.disable_after, Duration::from_secs(5 * 86_400));
         assert_eq!((settings.max_event_bytes, settings.shutdown_grace.as_secs()), (256 << 10, 25));
         assert_eq!((settings.retention.keep.as_secs(), settings.retention.interval.as_secs()), (30 * 86_400, 600));
+        assert_eq!(settings.retention.keyed.as_secs(), 86_400);
         assert_eq!((settings.retry.jitter, settings.retry.max_delay.as_secs()), (0.1, 6 * 3600));
         assert!(settings.guard.allow.is_empty());
     }

@@ -188,6 +188,10 @@ pub fn parse(entry: &[u8], reading: Reading<'_>) -> Result<Event, Rejection> {
         return Err(Rejection::TooLarge { bytes: entry.len(), limit: reading.max_bytes });
     }
     let text = std::str::from_utf8(entry).map_err(|error| Rejection::NotJson(format!("not UTF-8 ({error})")))?;
+    // serde would read the fields from an array as well, by their places.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(Rejection::NotJson("not a JSON object".into()));
+    }
     let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| diagnose(text, &error))?;
     let id = match (wire.id, reading.new_id) {
         (Some(id), _) => id,
@@ -295,6 +299,7 @@ mod tests {
         let table = [
             ("nonsense", "not an event: invalid JSON"),
             ("[1]", "not an event: not a JSON object"),
+            (r#" ["e","a",1,null,null,null,null]"#, "not an event: not a JSON object"),
             (r#"{"event_type":"a","data":1}"#, "id: is required"),
             (r#"{"id":"e","data":1}"#, "event_type: is required"),
             (r#"{"id":"e","event_type":"a"}"#, "data: is required"),

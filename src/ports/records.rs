@@ -9,6 +9,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
 use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::page::Page;
 
 /// An event with all the deliveries it will ever have.
@@ -118,6 +119,11 @@ pub trait Records: Stopping + Runs {
     /// unless it was set aside: then this one takes its place, as a new one.
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError>;
 
+    /// Makes the events of one request durable as `accept` does, and remembers the request in the same commit. One whose key came with the
+    /// same body at `since` or later is answered as it was then, and one whose key came with another body is refused: nothing is written
+    /// then. Of several at once one is taken in; each of the others hears that it runs, or what it was answered.
+    async fn accept_keyed(&self, request: &KeyedRequest, events: &[Arc<Event>]) -> Result<Taken, BackendError>;
+
     /// What is known of these events, in order.
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError>;
 
@@ -167,8 +173,12 @@ pub trait Records: Stopping + Runs {
         max: usize,
     ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError>;
 
+    /// Forgets up to `max` requests with a key that came before `before`, oldest first, and answers how many. One that somebody is writing
+    /// may be passed over.
+    async fn forget_keyed(&self, before: Timestamp, max: usize) -> Result<u64, BackendError>;
+
     /// Events newest first, starting after `after`. A page may have less than `limit` and still say where the next one starts: looking for what
-    /// is rare ends in time.
+    /// is rare ends in time. In the list of a tenant that is never the place of another tenant's event.
     async fn events(
         &self,
         filter: &EventFilter,

@@ -15,6 +15,7 @@ use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryVi
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::{Event, EventKey};
 use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::rotation::{EarlierSecret, Rotation};
@@ -41,6 +42,9 @@ fn refused<T>() -> Result<T, BackendError> {
 #[derive(Default)]
 pub(super) struct FakeDoor {
     pub(super) accepted: Mutex<Vec<Event>>,
+    /// Requests with a key, as they came, and what the next one is answered.
+    pub(super) keyed: Mutex<Vec<KeyedRequest>>,
+    pub(super) taken: Mutex<Option<Taken>>,
     pub(super) away: Mutex<bool>,
     pub(super) stuck: Mutex<bool>,
 }
@@ -58,6 +62,15 @@ impl Door for FakeDoor {
         let new = vec![true; events.len()];
         self.accepted.lock().expect("a lock").extend(events);
         Ok(new)
+    }
+
+    async fn accept_keyed(&self, request: KeyedRequest, events: Vec<Event>) -> Result<Taken, BackendError> {
+        self.keyed.lock().expect("a lock").push(request);
+        let taken = self.taken.lock().expect("a lock").take();
+        if let Some(taken) = taken {
+            return Ok(taken);
+        }
+        self.accept(events).await.map(Taken::Now)
     }
 }
 
@@ -163,6 +176,12 @@ impl Records for FakeRecords {
     }
 
     async fn accept(&self, _: &[std::sync::Arc<Event>]) -> Result<Vec<bool>, BackendError> {
+        refused()
+    }
+    async fn accept_keyed(&self, _: &KeyedRequest, _: &[std::sync::Arc<Event>]) -> Result<Taken, BackendError> {
+        refused()
+    }
+    async fn forget_keyed(&self, _: Timestamp, _: usize) -> Result<u64, BackendError> {
         refused()
     }
     async fn known(&self, _: &[EventKey]) -> Result<Vec<Known>, BackendError> {

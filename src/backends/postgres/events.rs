@@ -15,6 +15,22 @@ use crate::model::event_view::{EventDetail, EventView};
 use crate::model::trace::TraceContext;
 use crate::ports::{Accepted, BackendError, Known};
 
+/// Inserts events from nine columns, in this order, and from what else is named. Answers the keys of those that were not there.
+macro_rules! insert_accepted_sql {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
+             traceparent) SELECT v.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) AS v",
+            $from,
+            " ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
+             data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \
+             traceparent = EXCLUDED.traceparent, set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL \
+             RETURNING e.tenant, e.id"
+        )
+    };
+}
+pub(super) use insert_accepted_sql;
+
 statement! {
     InsertAccepted<'a> {
         tenant: Vec<&'a str> => Array<Text>,
@@ -27,10 +43,7 @@ statement! {
         created_at: Vec<Timestamp> => Array<Timestamptz>,
         traceparent: Vec<Option<Traceparent>> => Array<Nullable<Text>>,
     } -> (Text, Text) =
-        "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
-         traceparent) SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
-         data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \
-         traceparent = EXCLUDED.traceparent, set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL RETURNING e.tenant, e.id"
+        insert_accepted_sql!("")
 }
 
 statement! {
@@ -128,13 +141,24 @@ fn ids(keys: &[EventKey]) -> Vec<&str> {
     keys.iter().map(|key| &*key.id).collect()
 }
 
-/// Answers the keys of those that were not there.
-pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, mut rows: Vec<&Event>) -> QueryResult<Vec<(String, String)>> {
-    // Each once: a row cannot be written twice by one statement.
+/// Each once: a row cannot be written twice by one statement. In one order for everybody: two who insert the same keys then wait for each
+/// other in turn, never in a circle.
+pub(super) fn in_order(mut rows: Vec<&Event>) -> Vec<&Event> {
     let mut seen = HashSet::with_capacity(rows.len());
     rows.retain(|event| seen.insert(&event.key));
-    // In one order for everybody: two who insert the same keys then wait for each other in turn, never in a circle.
     rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows
+}
+
+/// Whether each of them was inserted, the first time that it comes.
+pub(super) fn flags(events: &[Arc<Event>], inserted: &[(String, String)]) -> Vec<bool> {
+    let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
+    events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect()
+}
+
+/// Answers the keys of those that were not there.
+pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, rows: Vec<&Event>) -> QueryResult<Vec<(String, String)>> {
+    let rows = in_order(rows);
     let statement = InsertAccepted {
         tenant: rows.iter().map(|event| &*event.key.tenant).collect(),
         id: rows.iter().map(|event| &*event.key.id).collect(),
@@ -157,8 +181,7 @@ impl Postgres {
         let mut connection = self.pooled().await?;
         let inserted = insert_accepted(&mut connection, events.iter().map(|event| &**event).collect());
         let inserted = self.call("accept", inserted).await?;
-        let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
-        Ok(events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect())
+        Ok(flags(events, &inserted))
     }
 
     pub(super) async fn known_events(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {

@@ -13,6 +13,7 @@ use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
 use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::page::Page;
 use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Pool, Records};
 
@@ -31,6 +32,10 @@ impl Records for Postgres {
 
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         self.accept_events(events).await
+    }
+
+    async fn accept_keyed(&self, request: &KeyedRequest, events: &[Arc<Event>]) -> Result<Taken, BackendError> {
+        self.accept_keyed_events(request, events).await
     }
 
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
@@ -83,6 +88,10 @@ impl Records for Postgres {
         max: usize,
     ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError> {
         self.forget_old_events(before, from, max).await
+    }
+
+    async fn forget_keyed(&self, before: Timestamp, max: usize) -> Result<u64, BackendError> {
+        self.forget_old_keyed(before, max).await
     }
 
     async fn events(

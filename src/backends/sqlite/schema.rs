@@ -101,6 +101,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_idempotency_keys (key) {
+        key -> Binary,
+        body -> Binary,
+        ids -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     webhook_totals (hour, endpoint_id, tenant) {
         hour -> BigInt,
         endpoint_id -> BigInt,

@@ -118,7 +118,7 @@ fn however_many_endpoints_never_answer_one_that_does_has_room_at_once_and_more_w
     finish(&lanes, &mut running, 1);
     let offer_all = || {
         let turns: Vec<_> = (0..many).map(|id| lanes.offer(flights(id, 1))).collect();
-        let away: Vec<_> = turns.iter().flat_map(|turns| &turns.away).map(|(_, wait)| *wait).collect();
+        let away: Vec<_> = turns.iter().flat_map(|turns| &turns.away).map(|(_, wait, _)| *wait).collect();
         (turns.into_iter().flat_map(|turns| turns.starts).collect::<VecDeque<_>>(), away)
     };
     let (mut hanging, _) = offer_all();
