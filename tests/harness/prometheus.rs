@@ -19,13 +19,13 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes these ports of this machine twice a second as the job `posthaste`, and evaluates the rules.
+    /// Scrapes these ports of this machine once a second as the job `posthaste`, and evaluates the rules.
     pub(crate) async fn start(ports: &[u16], rules: &Path) -> Self {
         let (dir, port) = (watchdog::directory("prometheus"), places::free_port());
         let targets: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         // JSON is YAML.
         let config = json!({
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [rules],
             "scrape_configs": [{"job_name": "posthaste", "static_configs": [{"targets": targets}]}],
         });

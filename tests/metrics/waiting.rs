@@ -104,7 +104,7 @@ async fn what_is_due_and_what_is_not_routed_gets_later_while_no_worker_runs() {
     world.api.send_id("waits").await;
     world.api.retrying("waits", 1).await;
     drop(worker);
-    world.api.send_id("is not routed").await;
+    world.api.send_id("unrouted").await;
     reaches(&world.api, "webhook_oldest_delivery_lateness_seconds", 1.0).await;
     reaches(&world.api, "webhook_oldest_unrouted_age_seconds", 1.0).await;
     reaches(&world.api, "webhook_oldest_event_age_seconds", 1.0).await;

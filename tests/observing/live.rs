@@ -13,8 +13,8 @@ use crate::harness::{Prometheus, promtool};
 
 /// How long all of it may take to have something to show: rates need a few scrapes, and a breaker needs a few timeouts.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What Grafana makes of `$__rate_interval` with a scrape twice a second, and some more, for this machine may be busy.
-const WINDOW: &str = "6s";
+/// What Grafana makes of `$__rate_interval` with a scrape a second, and some more, for this machine may be busy.
+const WINDOW: &str = "10s";
 
 /// An expression of a dashboard as Grafana would send it, everything chosen.
 fn filled(expression: &str) -> String {
