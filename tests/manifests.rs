@@ -97,7 +97,7 @@ impl Pod<'_> {
     }
 
     /// Names of variables whose value is in a Secret, with the key there and whether it may be missing.
-    fn from_secrets(&self) -> Vec<(String, String, bool)> {
+    fn secrets(&self) -> Vec<(String, String, bool)> {
         let variables = self.containers().flat_map(|container| list(&container["env"]));
         let referring = variables.filter_map(|variable| Some((variable, variable.pointer("/valueFrom/secretKeyRef")?)));
         let found = referring.map(|(variable, from)| {

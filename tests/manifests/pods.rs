@@ -8,7 +8,7 @@ use super::{AFTER_GRACE, Pod, Rendered, SECRETS, assert_settings, config, list, 
 
 /// The environment of a pod, with something readable where a Secret would be asked.
 fn environment(rendered: &Rendered, pod: &Pod<'_>) -> Vec<(String, String)> {
-    let secrets = pod.from_secrets().into_iter().map(|(name, _, _)| {
+    let secrets = pod.secrets().into_iter().map(|(name, _, _)| {
         let value = match setting(&name).as_deref() {
             Some("postgres.url") => "postgres://a:b@c:5432/d?sslmode=require".to_owned(),
             Some("redis.url") => "rediss://:a@b:6379/0".to_owned(),
@@ -120,7 +120,7 @@ async fn each_role_gets_the_secrets_that_it_needs_and_no_others() {
     for rendered in overlays().await {
         for (component, wanted) in [("api", &api[..]), ("worker", &both), ("migrate", &both[..1])] {
             let pod = rendered.pod(component);
-            let given = pod.from_secrets();
+            let given = pod.secrets();
             let given: Vec<_> = given.iter().map(|(name, _, optional)| (name.as_str(), *optional)).collect();
             assert_eq!(given, wanted, "{}", pod.name);
         }
