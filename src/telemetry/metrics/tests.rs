@@ -38,7 +38,16 @@ const SETTINGS: MetricsSettings = MetricsSettings { max_endpoints: 200, max_even
 fn event(event_type: &str) -> Event {
     let key = EventKey { tenant: "default".into(), id: "e".into() };
     let (source, version, accepted_at) = (String::new(), String::new(), clock::from_unix_seconds(1000.0));
-    Event::new(EventFields { key, event_type: event_type.into(), data: "1", source, version, timestamp: 0.0, accepted_at, traceparent: None })
+    Event::new(EventFields {
+        key,
+        event_type: event_type.into(),
+        data: "1",
+        source,
+        version,
+        timestamp: 0.0,
+        accepted_at,
+        traceparent: None,
+    })
 }
 
 fn attempt(outcome: Outcome) -> Attempt {
