@@ -76,9 +76,7 @@ impl Worker {
         let (stop, abort, abort_writers) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let failed = CancellationToken::new();
         let (intakes, requests, writers) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let most_held = (parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2);
-        parts.observe.capacity(parts.worker.in_flight as u64, most_held as u64);
-        let budget = Arc::new(Budget::new(most_held));
+        let budget = budget(&parts);
         let leases = Arc::new(Leases::default());
         let (reports, reported) = mpsc::channel(parts.worker.commit_batch * 2);
         let (settlements, committed) = mpsc::channel(AHEAD);
@@ -184,6 +182,12 @@ impl Worker {
         self.requests.close();
         self.requests.wait().await;
     }
+}
+
+fn budget(parts: &Parts) -> Arc<Budget> {
+    let most_held = (parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2);
+    parts.observe.capacity(parts.worker.in_flight as u64, most_held as u64);
+    Arc::new(Budget::new(most_held))
 }
 
 /// Starts everything that brings something in or puts something back.
