@@ -53,7 +53,7 @@ pub struct SendArgs {
     /// The version of its data, as receivers see it; left out, 1.0
     #[arg(long)]
     version: Option<String>,
-    /// The trace that it goes on with (W3C Trace Context), as receivers get it: 00-<trace id>-<parent id>-01
+    /// The trace that it goes on with (W3C Trace Context), as receivers get it: 00-TRACE_ID-PARENT_ID-01
     #[arg(long)]
     traceparent: Option<String>,
     /// Events as JSON objects, one a line, from a file or `-` for standard input
