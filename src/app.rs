@@ -64,7 +64,7 @@ impl Prepare {
 pub async fn serve(role: Role, settings: Settings) -> Result<()> {
     warn_without_key(&settings);
     let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security));
-    let queue = Arc::new(RedisQueue::new(&settings.redis)?);
+    let queue = RedisQueue::open(&settings.redis)?;
     let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
     run(role, &settings, backends, None).await
 }
@@ -180,6 +180,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
         loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
+        loops.spawn(gather_shards(role, settings, &backends, observe.clone(), stop.clone()));
         let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe, requeue));
         ready.started();
         tracing::info!("ready");
@@ -256,6 +257,25 @@ fn worker(
         requeue,
         outbox: backends.prepare.outbox(),
     })
+}
+
+/// Where the queue had shards once, and has none now, what is left in them is put where it is found.
+fn gather_shards(
+    role: Role,
+    settings: &Settings,
+    backends: &Backends,
+    observe: Arc<dyn Observe>,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let in_redis = matches!(backends.prepare, Prepare::Postgres(_));
+    let redis = (in_redis && role.has_worker() && settings.redis.shards == 1).then(|| settings.redis.clone());
+    async move {
+        let Some(redis) = redis else { return };
+        tokio::select! {
+            () = persist("looking for shards", &*observe, || RedisQueue::gather_shards(&redis)) => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 /// Waits until the tables are there and the endpoints are known.

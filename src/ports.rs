@@ -27,7 +27,7 @@ pub use dead_letters::{DeadLetters, Letters, LettersAsked, Requeue, Requeued};
 pub use doors::{Door, Heard, Outbox};
 pub use owners::{Disabling, Recovery};
 pub use pacing::{Ask, Given, NewPause, Pacing, Pause, Pauses, Why};
-pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Settlement, TakenOver};
+pub use queue::{Claim, ClaimId, Depth, Due, Memory, Queue, Reserved, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
 pub use runs::{Advance, Bulk, Pace, RetriedPage, Runs, Started};

@@ -17,6 +17,8 @@
 //! | `webhook_line:<endpoint>` | string | the last place given to what waits for a slot; expires likewise |
 //! | `webhook_memory` | string | `whole` while this Redis holds all that it was given; gone with everything else |
 //!
+//! With `redis.shards` there is one such set of keys for each shard, and a few for all of them: see [`sharded`].
+//!
 //! Leases, pauses, slots and places start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
 //! made the attempt.
 
@@ -28,16 +30,26 @@ mod link;
 mod pacing;
 mod queue;
 mod scripts;
+mod sharded;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use redis::Client;
+
 use crate::config::RedisSettings;
-use crate::ports::BackendError;
+use crate::model::secret::Secret;
+use crate::ports::{BackendError, Queue};
 use keys::Keys;
 use link::Link;
 use scripts::Scripts;
+use sharded::Sharded;
 
-/// [`crate::ports::Queue`] in Redis. Nothing connects before the first call, and every call connects anew where it must.
+fn client(url: &Secret) -> Result<Client, BackendError> {
+    Client::open(url.reveal()).map_err(|source| BackendError::Refused { backend: error::BACKEND, source: Box::new(source) })
+}
+
+/// [`crate::ports::Queue`] in one Redis. Nothing connects before the first call, and every call connects anew where it must.
 pub struct RedisQueue {
     /// All that answers at once.
     link: Link,
@@ -48,19 +60,43 @@ pub struct RedisQueue {
     keys: Keys,
     scripts: Scripts,
     lease: Duration,
+    /// What the ids of its claims end in: nothing, or `-` and its name among the shards.
+    mark: String,
 }
 
 impl RedisQueue {
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
     pub fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
+        Self::over(&client(&settings.url)?, link::ANSWER, Keys::new(&settings.prefix), settings.lease, String::new())
+    }
+
+    /// The queue that the settings ask for: this one, or shards. Needs a runtime; shards are reached at once.
+    ///
+    /// # Errors
+    /// [`BackendError::Refused`] when the URL is not one of Redis.
+    pub fn open(settings: &RedisSettings) -> Result<Arc<dyn Queue>, BackendError> {
+        Ok(if settings.shards > 1 { Arc::new(Sharded::new(settings)?) } else { Arc::new(Self::new(settings)?) })
+    }
+
+    /// Puts entries that are left in shards into the one list again, where there were shards and are none now. May be done at any
+    /// time, and again.
+    ///
+    /// # Errors
+    /// When Redis is away, or refuses.
+    pub async fn gather_shards(settings: &RedisSettings) -> Result<(), BackendError> {
+        sharded::gather(settings).await
+    }
+
+    fn over(client: &Client, answer: Duration, keys: Keys, lease: Duration, mark: String) -> Result<Self, BackendError> {
         Ok(Self {
-            link: Link::new(&settings.url)?,
-            entries: Link::new(&settings.url)?,
-            accepted: Link::new(&settings.url)?,
-            keys: Keys::new(&settings.prefix),
+            link: Link::new(client.clone(), answer)?,
+            entries: Link::new(client.clone(), link::ANSWER)?,
+            accepted: Link::new(client.clone(), link::ANSWER)?,
+            keys,
             scripts: Scripts::new(),
-            lease: settings.lease,
+            lease,
+            mark,
         })
     }
 }
