@@ -33,8 +33,8 @@ async fn the_same_event_in_every_list_and_through_the_api_is_one() {
     let cluster = Cluster::shared().await;
     let (setup, prefix) = setup(cluster).await;
     let world = setup.await;
-    let _other = world.another("worker").await;
     world.register("/", &json!({})).await;
+    let _other = world.another("worker").await;
     let same = entries("same", 200);
     // In all of them at once, so that several claims hold the same event while none is recorded.
     let lists: Vec<_> = (0..SHARDS).map(|shard| list(&prefix, shard)).chain([format!("{prefix}webhook_events")]).collect();

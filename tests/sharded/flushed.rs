@@ -48,9 +48,10 @@ async fn masters_flushed_under_load_lose_nothing_that_postgres_knows_of() {
     let cluster = Cluster::private().await;
     let (setup, prefix) = setup(&cluster).await;
     let world = setup.set("POSTHASTE__REDIS__LEASE", "2").await;
-    let _other = world.another("worker").await;
     world.receiver.rule("/", |request| Reply::status(if request.attempt() == 1 && request.event_id().ends_with('3') { 500 } else { 204 }));
     world.register("/", &json!({"retry_delay": 2})).await;
+    // Not before: it would learn of the endpoint within a second, and what it routes until then goes nowhere.
+    let _other = world.another("worker").await;
     for page in 0..10 {
         let events: Vec<_> = (0..100).map(|number| json!({"id": format!("e{page}.{number}"), "event_type": "a", "data": 1})).collect();
         world.api.send(&events.into()).await;
