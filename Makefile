@@ -20,13 +20,13 @@ doc: ## Documentation, private items included, every warning an error
 house: ## Which room uses which, which library lives where, how long a file is
 	cargo test --locked --test promises house::
 
-servers: ## PostgreSQL and Redis for the tests, where they are missing
+servers: ## PostgreSQL, Redis and Prometheus for the tests, where they are missing
 	sh scripts/install-servers.sh
 
-verifiers: ## What receivers in Python and Node verify deliveries with, for the tests
+verifiers: ## What receivers in Python and Node verify deliveries with, and what manifests are checked with, for the tests
 	sh scripts/install-verifiers.sh
 
-test: servers verifiers ## All tests, over private PostgreSQL and Redis
+test: servers verifiers ## All tests, over private PostgreSQL, Redis and Prometheus
 	cargo test --locked
 
 # One at a time: they measure how fast deliveries go again after an outage. The seed is printed; CHAOS_SEED repeats it.

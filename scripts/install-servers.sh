@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs PostgreSQL and Redis where they are missing. The tests start private instances of their own: nothing here
-# starts a service.
+# Installs PostgreSQL, Redis and Prometheus where they are missing. The tests start private instances of their own: nothing
+# here starts a service.
 set -eu
 
 has() {
@@ -16,6 +16,7 @@ has() {
 missing=
 { has initdb && has postgres; } || missing="$missing postgresql"
 has redis-server || has valkey-server || missing="$missing redis"
+{ has prometheus && has promtool; } || missing="$missing prometheus"
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
 
@@ -23,19 +24,24 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+by_hand() {
+    echo "could not install:$missing. Install these with your system's package manager, or put initdb and postgres, redis-server," >&2
+    echo "prometheus and promtool (https://prometheus.io/download) on the PATH, then try again." >&2
+    exit 1
+}
+
 if command -v apt-get >/dev/null 2>&1; then
     packages=$(echo "$missing" | sed 's/redis/redis-server/')
-    as_root apt-get update -q
+    as_root apt-get update -q || by_hand
     # Without a cluster of the system's own: Debian would make one and start it.
     as_root mkdir -p /etc/postgresql-common/createcluster.d
     echo "create_main_cluster = false" | as_root tee /etc/postgresql-common/createcluster.d/posthaste.conf >/dev/null
     # RUNLEVEL=1: invoke-rc.d starts nothing in single-user mode.
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends $packages
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends $packages || by_hand
 elif command -v brew >/dev/null 2>&1; then
     # shellcheck disable=SC2086
-    brew install $(echo "$missing" | sed 's/postgresql/postgresql@17/')
+    brew install $(echo "$missing" | sed 's/postgresql/postgresql@17/') || by_hand
 else
-    echo "install these with your system's package manager, then try again:$missing" >&2
-    exit 1
+    by_hand
 fi

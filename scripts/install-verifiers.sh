@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what tests/receivers and tests/conform.rs need, in exact versions, into target/verifiers: a virtual environment of Python and the
-# modules of Node. Does nothing where that is done already.
+# Installs what tests/receivers, tests/conform.rs and tests/manifests need, in exact versions, into target/verifiers: a virtual environment of
+# Python and the modules of Node. Does nothing where that is done already.
 set -eu
 cd "$(dirname "$0")/.."
 place=target/verifiers
@@ -29,12 +29,13 @@ if [ -n "${missing:-}" ]; then
 fi
 
 mkdir -p "$place"
-wanted=$(cat tests/receivers/requirements.txt tests/receivers/package.json scripts/install-verifiers.sh | cksum)
+wanted=$(cat tests/receivers/requirements.txt tests/receivers/package.json tests/manifests/requirements.txt scripts/install-verifiers.sh | cksum)
 [ "$(cat "$place/installed" 2>/dev/null)" != "$wanted" ] || exit 0
 
 rm -rf "$place/venv" "$place/node_modules"
 "$python" -m venv "$place/venv"
-"$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement tests/receivers/requirements.txt
+"$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --requirement tests/receivers/requirements.txt --requirement tests/manifests/requirements.txt
 cp tests/receivers/package.json "$place/package.json"
 npm install --prefix "$place" --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 echo "$wanted" >"$place/installed"

@@ -10,10 +10,12 @@ mod cursor;
 mod dead_letters;
 mod deliveries;
 mod endpoints;
+mod event;
 mod event_list;
 mod events;
 mod extract;
 mod gate;
+mod keyed;
 mod openapi;
 mod params;
 mod probes;
@@ -21,6 +23,7 @@ mod problem;
 mod retries;
 mod runs;
 mod stats;
+mod trace;
 mod views;
 
 #[cfg(test)]
@@ -70,6 +73,8 @@ pub struct Calls {
     pub max_event_bytes: usize,
     pub max_body_bytes: usize,
     pub defaults: EndpointDefaults,
+    /// How long the answer to a request with an `Idempotency-Key` is kept.
+    pub keep_keyed: Duration,
     /// Makes the id of an event that carries none.
     pub new_event_id: fn() -> String,
 }
@@ -112,8 +117,12 @@ fn described(api: Api, timeout: Duration) -> (Described, gate::Gate) {
 }
 
 fn webhooks(calls: &Calls) -> Described {
-    let door =
-        events::EventDoor { door: Arc::clone(&calls.door), max_event_bytes: calls.max_event_bytes, new_event_id: calls.new_event_id };
+    let door = events::EventDoor {
+        door: Arc::clone(&calls.door),
+        max_event_bytes: calls.max_event_bytes,
+        keep_keyed: calls.keep_keyed,
+        new_event_id: calls.new_event_id,
+    };
     let breakers = breakers::Breakers::new(Arc::clone(&calls.pacing));
     let desk = checks::Desk {
         catalog: Arc::clone(&calls.catalog),
@@ -132,6 +141,7 @@ fn webhooks(calls: &Calls) -> Described {
     Described::new()
         .merge(events::routes(door))
         .merge(event_list::routes(Arc::clone(&calls.records)))
+        .merge(event::routes(event::Shown { records: Arc::clone(&calls.records), max_event_bytes: calls.max_event_bytes }))
         .merge(endpoints::routes(registry))
         .merge(deliveries::routes(Arc::clone(&calls.records)))
         .merge(checks::routes(desk))

@@ -19,10 +19,13 @@ use crate::backends::redis::RedisQueue;
 use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
-use crate::pipeline::{Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_depth};
-use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records};
+use crate::pipeline::{
+    Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_pool, watch_queue, watch_records,
+};
+use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records, Traces};
 use crate::sender::{Sender, guard::Guard};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Collecting;
 
 /// Signals that come this close together are one.
 const ONE_WISH: Duration = Duration::from_millis(1);
@@ -63,10 +66,11 @@ impl Prepare {
 /// When it cannot start, or could not finish what it had begun.
 pub async fn serve(role: Role, settings: Settings) -> Result<()> {
     warn_without_key(&settings);
-    let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security));
-    let queue = RedisQueue::open(&settings.redis)?;
+    let observe: Arc<dyn Observe> = Arc::new(Metrics::new(settings.metrics));
+    let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security).observed(observe.clone()));
+    let queue = RedisQueue::open(&settings.redis, Some(observe.clone()))?;
     let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
-    run(role, &settings, backends, None).await
+    run(role, &settings, backends, observe, None).await
 }
 
 /// Runs the embedded mode until it is told to stop; with `demo`, on a file of its own and with a receiver that shows what it gets.
@@ -78,13 +82,15 @@ pub async fn dev(mut settings: Settings, with_demo: bool, out: Box<dyn Write + S
     if let Some(scratch) = &scratch {
         settings.sqlite.path = scratch.file();
     }
-    let file = Arc::new(Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security));
+    let observe: Arc<dyn Observe> = Arc::new(Metrics::new(settings.metrics));
+    let file = Sqlite::open(&settings.sqlite.path, settings.redis.lease)?.with_keys(&settings.security);
+    let file = Arc::new(file.observed(&observe));
     let backends = Backends { queue: file.clone(), records: file.clone(), catalog: file, prepare: Prepare::Done };
     if !with_demo {
         warn_without_key(&settings);
         tracing::info!(file = %settings.sqlite.path.display(), "everything is kept in one file");
     }
-    run(Role::All, &settings, backends, with_demo.then_some(out)).await
+    run(Role::All, &settings, backends, observe, with_demo.then_some(out)).await
 }
 
 /// Makes the tables in Postgres, or brings them up to date.
@@ -137,14 +143,21 @@ pub async fn encrypt_secrets(settings: Settings, embedded: bool) -> Result<()> {
     Ok(())
 }
 
-async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Option<Box<dyn Write + Send + Sync>>) -> Result<()> {
+async fn run(
+    role: Role,
+    settings: &Settings,
+    backends: Backends,
+    observe: Arc<dyn Observe>,
+    demo_out: Option<Box<dyn Write + Send + Sync>>,
+) -> Result<()> {
     let listener = listen(settings).await?;
     let address = listener.local_addr()?;
-    let observe: Arc<dyn Observe> = Arc::new(Metrics::new());
+    let collecting = Collecting::start(&settings.tracing, &settings.connections.more_roots)?;
+    let traces = collecting.as_ref().map(Collecting::traces);
     let guard = Guard::new(settings.guard.clone());
     let sender = Sender::new(guard.clone(), &settings.connections)?;
     let catalog = LiveCatalog::new(backends.catalog.clone(), guard, observe.clone());
-    let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone()));
+    let ready = Arc::new(ReadyParts::new(backends.queue.clone(), backends.records.clone(), observe.clone(), role.has_worker()));
     let (stop, loops) = (CancellationToken::new(), TaskTracker::new());
 
     let (door, grouping) = GroupedDoor::new(backends.records.clone(), backends.queue.clone(), observe.clone());
@@ -152,7 +165,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     let door = Arc::new(door);
     let requeue = requeuing(settings, &backends, door.clone());
     let calls = role.has_api().then(|| Calls {
-        door: door.clone(),
+        door: collecting.as_ref().map_or(door.clone() as Arc<dyn Door>, |collecting| collecting.door(door.clone())),
         catalog: catalog.clone(),
         records: backends.records.clone(),
         retries: Arc::new(PutBack { records: backends.records.clone(), queue: backends.queue.clone(), catalog: catalog.clone() }),
@@ -164,6 +177,7 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
         max_event_bytes: settings.max_event_bytes,
         max_body_bytes: settings.http.max_body_bytes,
         defaults: settings.endpoints,
+        keep_keyed: settings.retention.keyed,
         new_event_id,
     });
     let api = Api { readiness: ready.clone(), observe: observe.clone(), calls };
@@ -179,9 +193,9 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     let mut finished = true;
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
-        loops.spawn(watch_depth(backends.queue.clone(), observe.clone(), stop.clone()));
+        watch(&loops, &backends, &observe, &stop);
         loops.spawn(gather_shards(role, settings, &backends, observe.clone(), stop.clone()));
-        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, &observe, requeue));
+        let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, (&observe, traces), requeue));
         ready.started();
         tracing::info!("ready");
         if let Some(out) = demo_out {
@@ -192,12 +206,20 @@ async fn run(role: Role, settings: &Settings, backends: Backends, demo_out: Opti
     }
     stop.cancel();
     drop(door);
-    loops.close();
-    // A client that does not let go of its connection must not keep the process alive.
-    let _ = tokio::time::timeout(LAST_ANSWERS, loops.wait()).await;
+    end(loops, collecting).await;
     anyhow::ensure!(finished, "not everything could be recorded before the time was over: what is left will be repeated");
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for what runs beside the worker, and exports the last spans.
+async fn end(loops: TaskTracker, collecting: Option<Collecting>) {
+    loops.close();
+    // A client that does not let go of its connection must not keep the process alive.
+    let _ = tokio::time::timeout(LAST_ANSWERS, loops.wait()).await;
+    if let Some(collecting) = collecting {
+        collecting.finish().await;
+    }
 }
 
 /// Works until a signal comes, then drains. Answers whether all of it was recorded.
@@ -222,6 +244,13 @@ async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>,
     })
 }
 
+/// Shows what waits, until `stop`.
+fn watch(loops: &TaskTracker, backends: &Backends, observe: &Arc<dyn Observe>, stop: &CancellationToken) {
+    loops.spawn(watch_queue(backends.queue.clone(), observe.clone(), stop.clone()));
+    loops.spawn(watch_records(backends.records.clone(), observe.clone(), stop.clone()));
+    loops.spawn(watch_pool(backends.records.clone(), observe.clone(), stop.clone()));
+}
+
 fn requeuing(settings: &Settings, backends: &Backends, door: Arc<dyn Door>) -> Requeuing {
     Requeuing { queue: backends.queue.clone(), records: backends.records.clone(), door, max_event_bytes: settings.max_event_bytes }
 }
@@ -237,7 +266,7 @@ fn worker(
     backends: &Backends,
     catalog: &Arc<LiveCatalog>,
     sender: Sender,
-    observe: &Arc<dyn Observe>,
+    (observe, traces): (&Arc<dyn Observe>, Option<Arc<dyn Traces>>),
     requeue: Requeuing,
 ) -> Worker {
     Worker::start(Parts {
@@ -246,6 +275,7 @@ fn worker(
         catalog: catalog.clone(),
         sender,
         observe: observe.clone(),
+        traces,
         worker: settings.worker,
         breaker: settings.breaker,
         retry: settings.retry,

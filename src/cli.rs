@@ -1,4 +1,4 @@
-//! The command line's client calls: everything here goes over the API.
+//! The command line's client calls: everything here goes over the API, but for the receiver to try it with.
 
 mod checks;
 mod client;
@@ -7,11 +7,14 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod input;
+mod listen;
 mod output;
 mod progress;
+mod ready;
 mod runs;
 mod stats;
 mod table;
+mod tail;
 
 #[cfg(test)]
 mod tests;
@@ -23,10 +26,10 @@ use clap::{Args, Subcommand};
 
 use crate::model::problem::Problem;
 
-/// Calls of the API.
+/// Calls of the API, and a receiver.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Enqueue events
+    /// Enqueue events, see what was accepted and what became of it
     Events {
         #[command(flatten)]
         connection: Connection,
@@ -61,6 +64,11 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: runs::RunsCommand,
     },
+    /// Ask a process, of whatever role, whether it can do its work; ends with 1 when it cannot, and names the part
+    Ready {
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Show totals over the last hours
     Stats {
         #[command(flatten)]
@@ -68,6 +76,8 @@ pub enum ClientCommand {
         #[command(flatten)]
         command: stats::StatsArgs,
     },
+    /// Run a receiver to try things with: it prints each request that it gets
+    Listen(listen::ListenArgs),
 }
 
 /// Where the API is, and how to answer.
@@ -122,11 +132,25 @@ enum CliError {
     Unreachable { server: String, reason: String },
     /// The API answered with a problem.
     #[error("{detail}")]
-    Refused { detail: String, errors: Vec<Problem> },
+    Refused { status: reqwest::StatusCode, detail: String, errors: Vec<Problem> },
+    /// There was no answer of the API.
+    #[error("{0}")]
+    Away(String),
     #[error("{0}")]
     Failed(String),
     #[error("cannot write the answer: {0}")]
     Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// Whether the same call may be answered later.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Away(_) => true,
+            Self::Refused { status, .. } => status.is_server_error(),
+            Self::Usage(_) | Self::Failed(_) | Self::Output(_) => false,
+        }
+    }
 }
 
 /// Runs one command: what it answers goes to `streams.out`, why it failed to `streams.err`.
@@ -137,7 +161,9 @@ pub async fn run(command: ClientCommand, streams: &mut Streams<'_>) -> Exit {
         ClientCommand::Deliveries { connection, command } => deliveries::run(&connection, command, streams).await,
         ClientCommand::DeadLetters { connection, command } => dead_letters::run(&connection, command, streams).await,
         ClientCommand::Runs { connection, command } => runs::run(&connection, command, streams).await,
+        ClientCommand::Ready { connection } => ready::run(&connection, streams).await,
         ClientCommand::Stats { connection, command } => stats::run(&connection, command, streams).await,
+        ClientCommand::Listen(args) => listen::run(args, streams).await,
     };
     match done {
         Ok(()) => Exit::Done,

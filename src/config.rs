@@ -1,10 +1,12 @@
 //! Settings: defaults, then a file, then the environment; then valid, with every problem reported at once.
 
 mod load;
+mod metrics;
 mod reader;
 mod receivers;
 mod security;
 mod tokens;
+mod tracing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +21,7 @@ use crate::model::token::Token;
 
 pub use load::{BadSettings, Layers, effective, load};
 pub use security::{MasterKey, SecuritySettings};
+pub use tracing::TracingSettings;
 
 /// What this process is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +74,9 @@ pub struct Settings {
     pub sweep_interval: Duration,
     pub shutdown_grace: Duration,
     pub retention: RetentionSettings,
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
+    pub tracing: TracingSettings,
 }
 
 #[derive(Debug, Clone)]
@@ -143,6 +148,8 @@ pub struct RetrySettings {
 pub struct RetentionSettings {
     /// How long what is over is kept.
     pub keep: Duration,
+    /// How long the answer to a request with an `Idempotency-Key` is.
+    pub keyed: Duration,
     /// How often what is older is looked for.
     pub interval: Duration,
 }
@@ -166,6 +173,15 @@ pub struct ConnectionSettings {
     pub idle: Duration,
     /// Whom to trust besides those whom the system trusts.
     pub more_roots: Vec<CertificateDer<'static>>,
+}
+
+/// How many label values metrics have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Names of endpoints; all further ones are `other`.
+    pub max_endpoints: usize,
+    /// Types of events; all further ones are `other`.
+    pub max_event_types: usize,
 }
 
 #[derive(Debug, Clone)]

@@ -126,7 +126,7 @@ impl Demo {
     }
 
     async fn send(&self, show: &mut Show) -> Result<Vec<String>, Trouble> {
-        let reading = Reading { max_bytes: 4096, accepted_at: clock::now(), new_id: None, tenant: None };
+        let reading = Reading { max_bytes: 4096, accepted_at: clock::now(), new_id: None, tenant: None, traceparent: None };
         let events: Vec<Event> = (1..)
             .zip(EVENTS)
             .map(|(number, (event_type, data))| {

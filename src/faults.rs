@@ -15,6 +15,14 @@ pub fn crash_point(name: &str) {
     let _ = name;
 }
 
+/// Whether the fault of this name says `return`.
+#[must_use]
+pub fn is_set(name: &str) -> bool {
+    fail::fail_point!(name, |_| true);
+    let _ = name;
+    false
+}
+
 /// Panics where the fault of this name says `return(subject)`.
 pub fn panic_at(name: &str, subject: &str) {
     fail::fail_point!(name, |wanted: Option<String>| assert!(wanted.as_deref() != Some(subject), "the fault {name} met {subject}"));

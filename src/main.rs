@@ -4,13 +4,29 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::{Generator as _, Shell};
 use posthaste::config::{self, Layers, LogFormat, Mode, Role, Settings};
 use posthaste::{app, cli, faults, telemetry};
 
+// Nearly everything is allocated in one thread and freed in another, in pieces of all sizes: the system's allocator takes a fifth of the
+// worker's time for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// What to try first.
+const TRY: &str = "\
+Try it, without any services:
+  posthaste dev --demo        some events, and what happens to them; or
+
+  posthaste dev               and, in other terminals,
+  posthaste listen --port 9000
+  posthaste endpoints create --name mine --url http://127.0.0.1:9000/ --event-types '*'
+  posthaste events send --type order.created --data '{\"order\": 1001}'
+  posthaste deliveries list";
+
 /// Posthaste delivers webhooks: events in, signed POSTs out, recorded and retried.
 #[derive(Parser)]
-#[command(version, about, long_about = None, arg_required_else_help = true)]
+#[command(version, about, long_about = None, arg_required_else_help = true, after_help = TRY)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -65,6 +81,15 @@ enum Command {
         dev: bool,
         #[command(flatten)]
         file: File,
+    },
+    /// Print a script that completes commands and options in your shell
+    ///
+    /// For the shell that runs: `source <(posthaste completions bash)`. For every one to come, write it where your shell looks for such
+    /// scripts, as `posthaste completions bash > ~/.local/share/bash-completion/completions/posthaste`,
+    /// `posthaste completions zsh > "${fpath[1]}/_posthaste"` or `posthaste completions fish > ~/.config/fish/completions/posthaste.fish`.
+    Completions {
+        /// Which shell
+        shell: Shell,
     },
     #[command(flatten)]
     Client(Box<cli::ClientCommand>),
@@ -123,6 +148,7 @@ async fn run(arguments: Arguments) -> ExitCode {
             let colour = std::io::stdout().is_terminal();
             cli::run(*command, &mut cli::Streams { out: &mut std::io::stdout(), err: &mut std::io::stderr(), colour }).await.into()
         }
+        Command::Completions { shell } => print_completions(shell),
         Command::Config { dev, file } => print_config(if dev { Mode::Embedded } else { Mode::Look }, &file.layers()),
         Command::Dev { demo, file } => {
             let log = if demo { Some("warn") } else { None };
@@ -155,6 +181,18 @@ where
     match work(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(FAILED, &told(&error)),
+    }
+}
+
+fn print_completions(shell: Shell) -> ExitCode {
+    let mut command = Arguments::command().bin_name("posthaste");
+    command.build();
+    // Into memory first: it panics where it cannot write.
+    let mut script = Vec::new();
+    shell.generate(&command, &mut script);
+    match std::io::stdout().write_all(&script) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => complain(FAILED, &format!("cannot write the script: {error}")),
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -10,5 +10,5 @@ mod resolve;
 mod signature;
 mod target;
 
-pub use client::{Sender, SenderError};
+pub use client::{Made, Sender, SenderError};
 pub use target::Target;

@@ -1,7 +1,8 @@
-//! What operators see: metrics and logs.
+//! What operators see: metrics, logs and spans.
 
 pub mod logging;
 pub mod metrics;
+pub mod traces;
 
 mod bounded;
 mod families;

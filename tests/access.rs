@@ -1,5 +1,6 @@
 //! Who may make which call, for whose things: every call of the API, with every role, for the own tenant and for another one.
 
+mod cursors;
 mod ids;
 mod settings;
 
@@ -61,6 +62,11 @@ const fn row(method: &'static str, path: &'static str, done: u16, foreign: Forei
     Row { method, path, query: false, body, done, foreign }
 }
 
+/// One of a tenant's things, whose names may be another tenant's too.
+const fn named(path: &'static str) -> Row {
+    Row { method: "GET", path, query: true, body: no_body, done: 200, foreign: Foreign::NotThere }
+}
+
 const fn list(path: &'static str) -> Row {
     Row { method: "GET", path, query: true, body: no_body, done: 200, foreign: Foreign::Refused }
 }
@@ -93,6 +99,7 @@ const ROWS: &[Row] = &[
     row("GET", "/docs", 200, Foreign::Nothing, no_body),
     list("/api/webhooks/events"),
     row("POST", "/api/webhooks/events", 202, Foreign::Refused, an_event),
+    named("/api/webhooks/events/{id}"),
     list("/api/webhooks/endpoints"),
     row("POST", "/api/webhooks/endpoints", 201, Foreign::Refused, an_endpoint),
     row("GET", "/api/webhooks/endpoints/{id}", 200, Foreign::NotThere, no_body),
@@ -114,9 +121,10 @@ const ROWS: &[Row] = &[
     row("GET", "/api/webhooks/{endpoint_id}/diagnose", 200, Foreign::NotThere, no_body),
 ];
 
-/// What a tenant has: an endpoint, a delivery to it that failed, and a run that will not go on in this century.
+/// What a tenant has: an event, an endpoint, the delivery to it that failed, and a run that will not go on in this century.
 struct Things {
     tenant: &'static str,
+    event: String,
     endpoint: String,
     delivery: String,
     run: String,
@@ -162,7 +170,7 @@ impl<'a> Guarded<'a> {
         // Others of the tenant's endpoints get no part of it.
         admin.patch(&format!("/api/webhooks/endpoints/{endpoint}"), &json!({"event_types": ["other"]})).await.expect(200);
         let run = self.run_of(tenant, endpoint).await;
-        Things { tenant, endpoint: endpoint.to_string(), delivery: delivery["id"].as_str().unwrap().to_owned(), run }
+        Things { tenant, event: id, endpoint: endpoint.to_string(), delivery: delivery["id"].as_str().unwrap().to_owned(), run }
     }
 
     async fn run_of(&self, tenant: &str, endpoint: i64) -> String {
@@ -183,6 +191,7 @@ impl<'a> Guarded<'a> {
 
     async fn make(&self, row: &Row, things: &Things, token: Option<&str>) -> Seen {
         let id = match row.path {
+            path if path.contains("/events/") => &things.event,
             path if path.contains("/deliveries/") => &things.delivery,
             path if path.contains("/runs/") => &things.run,
             _ => &things.endpoint,
@@ -228,7 +237,8 @@ fn needs(row: &Row) -> Needs {
 async fn those_who_may_not(guarded: &Guarded<'_>, row: &Row, own: &Things, other: &Things) {
     let before = [guarded.state(own).await, guarded.state(other).await];
     let nobodys = "01a2004f-916f-8882-96dd-4c29f0000001";
-    let nowhere = Things { tenant: "nobody", endpoint: "987654321".into(), delivery: nobodys.into(), run: nobodys.into() };
+    let nowhere =
+        Things { tenant: "nobody", event: nobodys.into(), endpoint: "987654321".into(), delivery: nobodys.into(), run: nobodys.into() };
     for token in [None, Some("wrong-token-0123456789"), Some("admin-token-012345678"), Some("acme-admin-0123456789x")] {
         let answers =
             [guarded.make(row, own, token).await, guarded.make(row, other, token).await, guarded.make(row, &nowhere, token).await];

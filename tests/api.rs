@@ -1,7 +1,9 @@
 //! The HTTP API, through the socket: every call with right and with wrong input.
 
+mod cursors;
 mod deliveries;
 mod endpoints;
+mod event;
 mod event_list;
 mod events;
 mod manners;

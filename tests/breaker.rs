@@ -89,6 +89,22 @@ both_modes! {
         world.receiver.wait_until(LONG, |requests| requests.iter().filter(|request| request.path == "/quick").count() == 500).await;
         assert!(started.elapsed() < Duration::from_secs(25), "none of the others can have timed out: {:?}", started.elapsed());
     }
+
+    async fn however_many_endpoints_hang_at_once_one_that_answered_before_goes_on(setup: Setup) {
+        let world = setup.set("WEBHOOK_WORKERS", "32").await;
+        world.register("/quick", &json!({"name": "quick", "event_types": ["a"]})).await;
+        for number in 0..100 {
+            let path = format!("/hangs/{number}");
+            world.receiver.script(&path, [Reply::hang()]);
+            world.register(&path, &json!({"name": path, "event_types": ["hangs"], "timeout": 120})).await;
+        }
+        world.enqueue(Door::Http, &events(0, 1)).await;
+        all_delivered(&world, 1).await;
+        world.enqueue(Door::Http, &[json!({"id": "for-all-that-hang", "event_type": "hangs", "data": 1}).to_string()]).await;
+        world.receiver.wait_until(LONG, |requests| requests.len() > 28).await;
+        world.enqueue(Door::Http, &events(1, 200)).await;
+        all_delivered(&world, 201).await;
+    }
 }
 
 both_modes! {

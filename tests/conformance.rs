@@ -12,8 +12,10 @@ mod queue_claims;
 mod queue_events;
 mod queue_schedule;
 mod queue_settle;
+mod records_event;
 mod records_event_list;
 mod records_events;
+mod records_keyed;
 mod records_lists;
 mod records_owners;
 mod records_put_back;
@@ -22,6 +24,7 @@ mod records_steps;
 mod records_stopping;
 mod records_totals;
 mod redis_and_postgres;
+mod redis_oldest;
 mod runs;
 
 /// Runs each of these sentences over Redis with Postgres, and over SQLite.

@@ -4,5 +4,6 @@ mod accepted;
 mod command_line;
 mod durable;
 mod fields;
+mod keyed;
 mod redis_list;
 mod refused;

@@ -1,5 +1,7 @@
 //! `/metrics`: names and labels that dashboards rely on, and that they count right.
 
+mod waiting;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

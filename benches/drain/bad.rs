@@ -13,7 +13,9 @@ use crate::stage::{self, Stage};
 
 const CHUNK: u32 = 1000;
 /// A steady rate is kept for so long, or until all events are out.
-const LASTS: Duration = Duration::from_secs(20);
+const LASTS: Duration = Duration::from_secs(8);
+/// How often every kind has its turn in a round.
+const TURNS: usize = 3;
 
 /// What the ninety others get, while the ten are as they are.
 #[derive(Serialize)]
@@ -29,33 +31,34 @@ pub(crate) struct Others {
     pub(crate) complaints: Vec<String>,
 }
 
-/// All are healthy in the first, which is the mean of two, before and after the others: what else the machine does changes meanwhile.
 pub(crate) struct Bad {
-    pub(crate) healthy: Others,
-    pub(crate) others: Vec<(Ten, Others)>,
+    /// Healthy ones first.
+    pub(crate) kinds: Vec<(Ten, Others)>,
 }
 
 impl Bad {
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Others)> {
-        std::iter::once(("healthy", &self.healthy)).chain(self.others.iter().map(|(ten, others)| (ten.name(), others)))
+        self.kinds.iter().map(|(ten, others)| (ten.name(), others))
+    }
+
+    /// Ratios to what the same get while all are healthy: throughput to the last, in the middle, and p99.
+    pub(crate) fn ratios(&self, of: &Others) -> (f64, f64, f64) {
+        let ratio = |pick: fn(&Others) -> f64| pick(of) / self.kinds.first().map_or(f64::NAN, |(_, healthy)| pick(healthy));
+        (ratio(|of| of.per_second), ratio(|of| of.steady), ratio(|of| of.latency.p99))
     }
 }
 
 impl Others {
-    fn mean(mut self, other: Self) -> Self {
-        let latency = |pick: fn(&Percentiles) -> f64| f64::midpoint(pick(&self.latency), pick(&other.latency));
-        self.latency = Percentiles { p50: latency(|of| of.p50), p99: latency(|of| of.p99) };
-        self.per_second = f64::midpoint(self.per_second, other.per_second);
-        self.steady = f64::midpoint(self.steady, other.steady);
-        self.duplicates += other.duplicates;
-        self.losses += other.losses;
-        self.complaints.extend(other.complaints);
-        self
-    }
-
-    /// Ratios to what the same get while all are healthy: throughput to the last, in the middle, and p99.
-    pub(crate) fn against(&self, healthy: &Self) -> (f64, f64, f64) {
-        (self.per_second / healthy.per_second, self.steady / healthy.steady, self.latency.p99 / healthy.latency.p99)
+    fn middle(turns: Vec<Self>) -> Self {
+        let of = |pick: fn(&Self) -> f64| middle(turns.iter().map(pick).collect());
+        Self {
+            per_second: of(|of| of.per_second),
+            steady: of(|of| of.steady),
+            latency: Percentiles { p50: of(|of| of.latency.p50), p99: of(|of| of.latency.p99) },
+            duplicates: turns.iter().map(|of| of.duplicates).sum(),
+            losses: turns.iter().map(|of| of.losses).sum(),
+            complaints: turns.into_iter().flat_map(|of| of.complaints).collect(),
+        }
     }
 }
 
@@ -65,22 +68,34 @@ struct Full {
     others: Others,
 }
 
+/// Every kind has its turn, and then every kind once more: what else the machine does changes from minute to minute, and what counts is the
+/// middle one of each figure.
 pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, round: u32, events: u32, body_bytes: usize) -> Bad {
-    let sample = |what: &str, ten: Ten| Sample::new(&format!("{what}-{}-{round}", ten.name()), events, body_bytes);
-    let before = full(receiver, stage, Ten::Healthy, &sample("before", Ten::Healthy)).await;
-    let mut others = Vec::new();
-    for ten in Ten::BAD {
-        others.push((ten, full(receiver, stage, ten, &sample("full", ten)).await.others));
+    let kinds = || std::iter::once(Ten::Healthy).chain(Ten::BAD);
+    let sample = |what: &str, turn: usize, ten: Ten| Sample::new(&format!("{what}-{turn}-{}-{round}", ten.name()), events, body_bytes);
+    let mut turns: Vec<(Ten, Vec<Others>)> = kinds().map(|ten| (ten, Vec::new())).collect();
+    let mut healthy = Vec::new();
+    for turn in 0..TURNS {
+        for (ten, others) in &mut turns {
+            let full = full(receiver, stage, *ten, &sample("full", turn, *ten)).await;
+            if *ten == Ten::Healthy {
+                healthy.push(full.all_per_second);
+            }
+            others.push(full.others);
+        }
     }
-    let after = full(receiver, stage, Ten::Healthy, &sample("after", Ten::Healthy)).await;
-    let half = f64::midpoint(before.all_per_second, after.all_per_second) / 2.0;
-    let (mut before, mut after) = (before.others, after.others);
-    steady(receiver, stage, Ten::Healthy, &sample("half-before", Ten::Healthy), half, &mut before).await;
-    for (ten, others) in &mut others {
-        steady(receiver, stage, *ten, &sample("half", *ten), half, others).await;
+    let half = middle(healthy) / 2.0;
+    for turn in 0..TURNS {
+        for (ten, others) in &mut turns {
+            steady(receiver, stage, *ten, &sample("half", turn, *ten), half, &mut others[turn]).await;
+        }
     }
-    steady(receiver, stage, Ten::Healthy, &sample("half-after", Ten::Healthy), half, &mut after).await;
-    Bad { healthy: before.mean(after), others }
+    Bad { kinds: turns.into_iter().map(|(ten, others)| (ten, Others::middle(others))).collect() }
+}
+
+fn middle(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 /// A full queue, as it is delivered.

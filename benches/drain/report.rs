@@ -150,10 +150,10 @@ impl Report {
         }
         for ten in Ten::BAD {
             let of = |pick: fn((f64, f64, f64)) -> f64| {
-                let against = |bad: &Bad| Some(pick(bad.others.iter().find(|(which, _)| *which == ten)?.1.against(&bad.healthy)));
-                self.rounds.iter().filter_map(|round| against(round.bad.as_ref()?)).reduce(f64::min)
+                let of = |bad: &Bad| Some(pick(bad.ratios(&bad.kinds.iter().find(|(which, _)| *which == ten)?.1)));
+                self.rounds.iter().filter_map(|round| of(round.bad.as_ref()?)).reduce(f64::min)
             };
-            if let (Some(all), Some(late)) = (of(|(all, steady, _)| all.min(steady)), of(|(_, _, late)| -late)) {
+            if let (Some(all), Some(late)) = (of(|(all, _, _)| all), of(|(_, _, late)| -late)) {
                 let name = format!("10 {}", ten.name());
                 self.say(&format!(
                     "  {name:14} {all:8.3} of the throughput, {:.2} of the p99 (wanted: 0.90 or more, less than 2)\n",

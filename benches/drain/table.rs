@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::backlog::Backlog;
 use crate::bad::Bad;
 use crate::cpu::Cpu;
-use crate::crowd::Ten;
 use crate::drain::Drained;
 use crate::latency::Percentiles;
 use crate::raw::Raw;
@@ -43,15 +42,15 @@ pub(crate) fn of(round: &Round, events: u32) -> String {
     text
 }
 
-fn crowd(Bad { healthy, others }: &Bad) -> String {
+fn crowd(bad: &Bad) -> String {
     let mut text = format!(
         "  {:24}{:>11}{:>9}{:>9}{:>9}{:>8}{:>8}{:>9}\n",
         "90 endpoints, and 10:", "per second", "of those", "steady", "of those", "p50 ms", "p99 ms", "of those"
     );
-    for (ten, of) in std::iter::once((Ten::Healthy, healthy)).chain(others.iter().map(|(ten, of)| (*ten, of))) {
+    for (name, of) in bad.all() {
         let Percentiles { p50, p99 } = of.latency;
-        let (all, steady, late) = of.against(healthy);
-        text += &format!("    {:22}{:11.0}{all:9.3}{:9.0}{steady:9.3}{p50:8.2}{p99:8.2}{late:9.2}\n", ten.name(), of.per_second, of.steady);
+        let (all, steady, late) = bad.ratios(of);
+        text += &format!("    {name:22}{:11.0}{all:9.3}{:9.0}{steady:9.3}{p50:8.2}{p99:8.2}{late:9.2}\n", of.per_second, of.steady);
     }
     text
 }
@@ -141,9 +140,9 @@ pub(crate) fn line(round: &Round, events: u32) -> Value {
         });
     }
     if let Some(bad) = &round.bad {
-        line["bad"] = json!({"healthy": bad.healthy});
-        for (ten, others) in &bad.others {
-            line["bad"][ten.name()] = json!(others);
+        for (name, others) in bad.all() {
+            let (all, steady, p99) = bad.ratios(others);
+            line["bad"][name] = json!({"others": others, "ratios": {"per_second": all, "steady": steady, "p99": p99}});
         }
     }
     line

@@ -1,7 +1,5 @@
 //! Who asks, what they may do, and which tenant they are held to.
 
-use std::sync::Arc;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -26,7 +24,7 @@ impl Tokens {
     /// What these headers give access to.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<Access, ApiError> {
         if self.0.is_empty() {
-            return Ok(Access { role: Role::Admin, tenant: None });
+            return Ok(Access(Token { sha256: [0; 32], role: Role::Admin, tenant: None }));
         }
         let given = bearer(headers).ok_or(ApiError::Unauthorized { token_given: false })?;
         let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
@@ -34,7 +32,7 @@ impl Tokens {
         // No early end: the time must not tell how far down the list a token stands.
         for known in &self.0 {
             if bool::from(known.sha256.ct_eq(&given)) {
-                found = Some(Access { role: known.role, tenant: known.tenant.clone() });
+                found = Some(Access(known.clone()));
             }
         }
         found.ok_or(ApiError::Unauthorized { token_given: true })
@@ -48,24 +46,26 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// What the token of a request gives access to.
 #[derive(Debug, Clone)]
-pub(super) struct Access {
-    role: Role,
-    tenant: Option<Arc<str>>,
-}
+pub(super) struct Access(Token);
 
 impl Access {
     pub(super) fn role(&self) -> Role {
-        self.role
+        self.0.role
+    }
+
+    /// Tells its holder from others; zeros where there are no tokens.
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        self.0.sha256
     }
 
     /// The tenant that everything is held to; `None` for all.
     pub(super) fn tenant(&self) -> Option<&str> {
-        self.tenant.as_deref()
+        self.0.tenant.as_deref()
     }
 
     /// The tenant to look at when `asked` is asked for. The answer to another one is the same whether that exists or not.
     pub(super) fn narrow(&self, asked: Option<String>) -> Result<Option<String>, String> {
-        match (&self.tenant, asked) {
+        match (&self.0.tenant, asked) {
             (Some(bound), Some(asked)) if **bound != *asked => Err("is not the tenant of this token: leave it out".into()),
             (Some(bound), _) => Ok(Some(bound.to_string())),
             (None, asked) => Ok(asked),

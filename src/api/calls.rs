@@ -53,6 +53,7 @@ pub const CALLS: &[Call] = &[
     call("GET", "/docs", Needs::Nothing),
     call("GET", "/api/webhooks/events", Needs::Read),
     call("POST", "/api/webhooks/events", Needs::Enqueue),
+    call("GET", "/api/webhooks/events/{id}", Needs::Read),
     call("GET", "/api/webhooks/endpoints", Needs::Read),
     call("POST", "/api/webhooks/endpoints", Needs::Admin),
     call("GET", "/api/webhooks/endpoints/{id}", Needs::Read),

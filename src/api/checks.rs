@@ -208,8 +208,13 @@ impl Desk {
     }
 
     fn given(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Event, ApiError> {
-        let tenant = Some(&*endpoint.tenant);
-        let reading = Reading { max_bytes: self.max_event_bytes, accepted_at: clock::now(), new_id: Some(self.new_event_id), tenant };
+        let reading = Reading {
+            max_bytes: self.max_event_bytes,
+            accepted_at: clock::now(),
+            new_id: Some(self.new_event_id),
+            tenant: Some(&*endpoint.tenant),
+            traceparent: None,
+        };
         read_single(body, reading).map_err(|error| match error {
             ApiError::Invalid(problems) if problems.iter().any(|problem| problem.field == "tenant") => {
                 ApiError::Invalid(vec![Problem::new("tenant", "is not the tenant of the endpoint: leave it out")])
@@ -229,6 +234,7 @@ impl Desk {
             version: "1.0".into(),
             timestamp: clock::unix_seconds(now),
             accepted_at: now,
+            traceparent: None,
         })
     }
 

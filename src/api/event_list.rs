@@ -45,7 +45,9 @@ struct Filters {
 ///
 /// Newest first, without their data. Filters may be combined.
 #[utoipa::path(get, path = "/events", operation_id = "listEvents", tag = "Events", params(Filters, InTenant, Paging),
-    responses((status = 200, description = "One page", body = List<EventJson>)))]
+    responses((status = 200, description = "One page", body = List<EventJson>,
+        links(("event" = (operation_id = "getEvent",
+            parameters(("id" = "$response.body#/items/0/id"), ("tenant" = "$response.body#/items/0/tenant"))))))))]
 async fn list(State(records): State<Arc<dyn Records>>, access: Access, uri: Uri) -> Result<Json<List<EventJson>>, ApiError> {
     let mut params = Params::new(&uri, &["event_type", "source", "since", "until", "tenant", "limit", "cursor"]);
     let filter = EventFilter {

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -21,10 +22,14 @@ use utoipa_axum::routes;
 
 use super::auth::Access;
 use super::extract::{JsonBody, malformed};
+use super::keyed::{Key, Keys};
+use super::openapi::problems::{Conflicts, KeyReused};
 use super::openapi::{Described, shapes};
 use super::problem::ApiError;
+use super::trace::Trace;
 use crate::model::clock;
 use crate::model::event::{self, Event, Reading, Rejection};
+use crate::model::keyed::Taken;
 use crate::model::problem::Problem;
 use crate::ports::Door;
 
@@ -35,6 +40,7 @@ pub(super) const MAX_EVENTS: usize = 1000;
 pub(super) struct EventDoor {
     pub(super) door: Arc<dyn Door>,
     pub(super) max_event_bytes: usize,
+    pub(super) keep_keyed: Duration,
     pub(super) new_event_id: fn() -> String,
 }
 
@@ -57,20 +63,36 @@ struct Accepted {
 ///
 /// One event, or an array of up to 1,000: either all of them are taken in, or none. The same tenant and id, any number of times, is one event.
 /// The bytes of `data` reach the receiver as they came in: key order, number spelling and escapes are kept.
-/// An event may have `limits.max_event_bytes` (256 KiB unless set otherwise).
-#[utoipa::path(post, path = "/events", operation_id = "enqueueEvents", tag = "Events",
+/// An event may have `limits.max_event_bytes` (256 KiB unless set otherwise). A header `traceparent` counts for events that have none of their own.
+///
+/// A request that may have been lost is sent again safely where every event has an `id`, or the request an `Idempotency-Key`.
+#[utoipa::path(post, path = "/events", operation_id = "enqueueEvents", tag = "Events", params(Keys),
     request_body = shapes::Events,
-    responses((status = 202, description = "The events are durable, and will be delivered", body = Accepted)))]
-async fn accept(State(door): State<EventDoor>, access: Access, body: JsonBody) -> Result<Response, ApiError> {
+    responses((status = 202, description = "The events are durable, and will be delivered", body = Accepted), Conflicts, KeyReused))]
+async fn accept(State(door): State<EventDoor>, access: Access, key: Key, trace: Trace, body: JsonBody) -> Result<Response, ApiError> {
     let is_array = body.0.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let reading =
-        Reading { max_bytes: door.max_event_bytes, accepted_at: clock::now(), new_id: Some(door.new_event_id), tenant: access.tenant() };
+    let now = clock::now();
+    let reading = Reading {
+        max_bytes: door.max_event_bytes,
+        accepted_at: now,
+        new_id: Some(door.new_event_id),
+        tenant: access.tenant(),
+        traceparent: trace.0,
+    };
     let mut events = if is_array { read_array(&body.0, reading)? } else { vec![read_single(&body.0, reading)?] };
-    let ids: Vec<_> = events.iter().map(|event| Arc::clone(&event.key.id)).collect();
-    let id = if is_array { None } else { ids.first().cloned() };
+    let mut ids: Vec<_> = events.iter().map(|event| Arc::clone(&event.key.id)).collect();
     let mut seen = HashSet::with_capacity(events.len());
     events.retain(|event| seen.insert(event.key.clone()));
-    door.door.accept(events).await?;
+    match key.request(&access, &body.0, &ids, now, door.keep_keyed) {
+        None => drop(door.door.accept(events).await?),
+        Some(request) => match door.door.accept_keyed(request, events).await? {
+            Taken::Now(_) => {}
+            Taken::Before(answered) => ids = answered,
+            Taken::OtherBody => return Err(ApiError::KeyReused),
+            Taken::Running => return Err(ApiError::KeyRuns),
+        },
+    }
+    let id = if is_array { None } else { ids.first().cloned() };
     Ok((StatusCode::ACCEPTED, Json(Accepted { ids, id })).into_response())
 }
 

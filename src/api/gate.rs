@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use super::auth::Tokens;
 use super::calls::{self, Listed};
 use super::problem::ApiError;
+use super::trace;
 use crate::model::token::Token;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -67,11 +68,12 @@ impl Gate {
     }
 }
 
-/// Lets a request through to its call. Its id is in the answer, and in every line that is logged about it.
+/// Lets a request through to its call. Its id is in the answer, and in every line that is logged about it, with the trace that it names.
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     // Of the highest level, so that lines of every level have it.
-    let span = tracing::error_span!("request", request_id = id.to_str().unwrap_or_default());
+    let trace_id = trace::of(request.headers()).map(|context| tracing::field::display(context.trace_id));
+    let span = tracing::error_span!("request", request_id = id.to_str().unwrap_or_default(), trace_id);
     let mut response = answer(&gate, request, next).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response

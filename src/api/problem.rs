@@ -13,6 +13,8 @@ use crate::ports::{BackendError, CatalogError, RetryError};
 
 /// How many seconds a client should wait when a backend is away: our own retries have begun by then.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+/// The same when another request is just being taken in.
+const IN_A_MOMENT: HeaderValue = HeaderValue::from_static("1");
 
 /// More than this helps nobody, and an array of 1,000 bad events would make a long answer.
 const MAX_PROBLEMS: usize = 100;
@@ -38,6 +40,10 @@ pub(super) enum ApiError {
     /// What is asked for cannot be done as things stand.
     #[error("{0}")]
     Conflict(String),
+    #[error("a request with this Idempotency-Key is being taken in: send it again in a moment, with the same key")]
+    KeyRuns,
+    #[error("this Idempotency-Key came with another body before: make a new key for a new request")]
+    KeyReused,
     #[error("this path has no such method: see `Allow`")]
     MethodNotAllowed,
     #[error("the request took too long, and whether it took effect is unknown: send it again later")]
@@ -96,7 +102,8 @@ impl ApiError {
             Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::Conflict(_) | Self::KeyRuns => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency-Key reused"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout", "Timed out"),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
@@ -151,6 +158,7 @@ impl ApiError {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"posthaste\", error=\"insufficient_scope\"")))
             }
             Self::Backend(BackendError::Unavailable { .. }) | Self::Timeout | Self::NotReady(_) => Some((header::RETRY_AFTER, RETRY_AFTER)),
+            Self::KeyRuns => Some((header::RETRY_AFTER, IN_A_MOMENT)),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod fakes;
+mod keyed;
 mod manners;
 mod openapi;
 mod retries;
@@ -76,6 +77,7 @@ impl World {
                 max_event_bytes: 1000,
                 max_body_bytes: 100_000,
                 defaults: EndpointDefaults { timeout: Duration::from_secs(30), max_retries: 3, retry_delay: Duration::from_secs(60) },
+                keep_keyed: Duration::from_secs(3600),
                 new_event_id: || "made".into(),
             }),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::ports::{BackendError, PartHealth, Queue, Readiness, Records};
+use crate::ports::{BackendError, Observe, PartHealth, Phase, Queue, Readiness, Records};
 
 /// A part that says nothing for so long is taken as away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -19,20 +19,24 @@ const STOPPING: u8 = 2;
 pub(super) struct Parts {
     queue: Arc<dyn Queue>,
     records: Arc<dyn Records>,
+    observe: Arc<dyn Observe>,
+    has_worker: bool,
     phase: AtomicU8,
 }
 
 impl Parts {
-    pub(super) fn new(queue: Arc<dyn Queue>, records: Arc<dyn Records>) -> Self {
-        Self { queue, records, phase: AtomicU8::new(STARTING) }
+    pub(super) fn new(queue: Arc<dyn Queue>, records: Arc<dyn Records>, observe: Arc<dyn Observe>, has_worker: bool) -> Self {
+        Self { queue, records, observe, has_worker, phase: AtomicU8::new(STARTING) }
     }
 
     pub(super) fn started(&self) {
         self.phase.store(RUNNING, Ordering::Release);
+        self.observe.phase(Phase::Running, self.has_worker);
     }
 
     pub(super) fn stopping(&self) {
         self.phase.store(STOPPING, Ordering::Release);
+        self.observe.phase(Phase::Stopping, false);
     }
 }
 

@@ -7,6 +7,7 @@ mod endpoints;
 mod errors;
 mod event_list;
 mod events;
+mod keyed;
 mod lists;
 mod migrate;
 mod outbox;
@@ -25,6 +26,8 @@ mod waiting;
 mod write;
 
 use std::future::Future;
+use std::panic::Location;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,10 +37,11 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::bb8;
 use tokio::sync::Mutex;
 
+use crate::backends::meter::Meter;
 use crate::backends::vault::Vault;
 use crate::config::{PostgresSettings, SecuritySettings};
 use crate::model::clock::Timestamp;
-use crate::ports::BackendError;
+use crate::ports::{BackendError, Observe, Pool};
 
 use connect::Connector;
 pub use outbox::PostgresOutbox;
@@ -62,6 +66,7 @@ pub struct Postgres {
     recorder: Mutex<Option<AsyncPgConnection>>,
     deadline: Duration,
     vault: Vault,
+    meter: Meter,
 }
 
 impl Postgres {
@@ -73,7 +78,7 @@ impl Postgres {
         let connector = Arc::new(Connector::new(settings)?);
         let pool = connector.pool(settings.connections);
         let deadline = settings.connect_timeout + settings.statement_timeout;
-        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline, vault: Vault::default() })
+        Ok(Self { connector, pool, recorder: Mutex::new(None), deadline, vault: Vault::default(), meter: Meter::default() })
     }
 
     /// Secrets are encrypted with these keys from now on.
@@ -82,15 +87,40 @@ impl Postgres {
         Self { vault: Vault::new(security), ..self }
     }
 
+    /// From now on `observe` is told how long calls take.
+    #[must_use]
+    pub fn observed(self, observe: Arc<dyn Observe>) -> Self {
+        Self { meter: Meter::new(observe), ..self }
+    }
+
+    fn pool_state(&self) -> Pool {
+        let state = self.pool.state();
+        let (gets, direct) = (state.statistics.get_started, state.statistics.get_direct);
+        let waiting = gets.saturating_sub(direct + state.statistics.get_waited + state.statistics.get_timed_out);
+        let (all, idle) = (u64::from(state.connections), u64::from(state.idle_connections));
+        let limit = u64::from(self.pool.config().max_size);
+        Pool { limit, idle, in_use: all.saturating_sub(idle), waiting }
+    }
+
     async fn pooled(&self) -> Result<bb8::PooledConnection<'_, AsyncPgConnection>, BackendError> {
         self.pool.get().await.map_err(|error| self.connector.no_connection(error))
     }
 
-    /// Waits for the server, but not for ever: a host that vanished gives no answer at all.
-    async fn within<T>(&self, work: impl Future<Output = QueryResult<T>>) -> Result<T, BackendError> {
-        match tokio::time::timeout(self.deadline, work).await {
-            Ok(done) => done.map_err(|error| errors::failure(&self.connector.address, error)),
-            Err(elapsed) => Err(errors::unavailable(&self.connector.address, elapsed)),
-        }
+    /// Waits for the server, but not for ever: a host that vanished gives no answer at all. Shown as a call named like the file that makes it.
+    #[track_caller]
+    fn within<T>(&self, work: impl Future<Output = QueryResult<T>>) -> impl Future<Output = Result<T, BackendError>> {
+        let name = Path::new(Location::caller().file()).file_stem().and_then(|name| name.to_str());
+        self.call(name.unwrap_or("other"), work)
+    }
+
+    /// The same, with a name of its own.
+    async fn call<T>(&self, name: &'static str, work: impl Future<Output = QueryResult<T>>) -> Result<T, BackendError> {
+        let answered = async {
+            match tokio::time::timeout(self.deadline, work).await {
+                Ok(done) => done.map_err(|error| errors::failure(&self.connector.address, error)),
+                Err(elapsed) => Err(errors::unavailable(&self.connector.address, elapsed)),
+            }
+        };
+        self.meter.time(errors::BACKEND, name, |_| false, answered).await
     }
 }

@@ -27,21 +27,25 @@ mod dead_letters;
 mod error;
 mod keys;
 mod link;
+mod oldest;
 mod pacing;
 mod queue;
 mod scripts;
 mod sharded;
+mod timed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Client;
 
+use super::meter::Meter;
 use crate::config::RedisSettings;
 use crate::model::secret::Secret;
-use crate::ports::{BackendError, Queue};
+use crate::ports::{BackendError, Observe, Queue};
 use keys::Keys;
 use link::Link;
+use oldest::Watched;
 use scripts::Scripts;
 use sharded::Sharded;
 
@@ -62,21 +66,27 @@ pub struct RedisQueue {
     lease: Duration,
     /// What the ids of its claims end in: nothing, or `-` and its name among the shards.
     mark: String,
+    watched: Watched,
 }
 
 impl RedisQueue {
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
     pub fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
-        Self::over(&client(&settings.url)?, link::ANSWER, Keys::new(&settings.prefix), settings.lease, String::new())
+        Self::over(&client(&settings.url)?, link::ANSWER, Keys::new(&settings.prefix), settings.lease, String::new(), Meter::default())
     }
 
-    /// The queue that the settings ask for: this one, or shards. Needs a runtime; shards are reached at once.
+    /// The queue that the settings ask for: this one, or shards. `observe`, if there is one, is told how long calls take. Needs a runtime; shards are reached at once.
     ///
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
-    pub fn open(settings: &RedisSettings) -> Result<Arc<dyn Queue>, BackendError> {
-        Ok(if settings.shards > 1 { Arc::new(Sharded::new(settings)?) } else { Arc::new(Self::new(settings)?) })
+    pub fn open(settings: &RedisSettings, observe: Option<Arc<dyn Observe>>) -> Result<Arc<dyn Queue>, BackendError> {
+        let meter = observe.map(Meter::new).unwrap_or_default();
+        if settings.shards > 1 {
+            return Ok(Arc::new(Sharded::new(settings, meter)?));
+        }
+        let (client, keys) = (client(&settings.url)?, Keys::new(&settings.prefix));
+        Ok(Arc::new(Self::over(&client, link::ANSWER, keys, settings.lease, String::new(), meter)?))
     }
 
     /// Puts entries that are left in shards into the one list again, where there were shards and are none now. May be done at any
@@ -88,15 +98,20 @@ impl RedisQueue {
         sharded::gather(settings).await
     }
 
-    fn over(client: &Client, answer: Duration, keys: Keys, lease: Duration, mark: String) -> Result<Self, BackendError> {
+    fn over(client: &Client, answer: Duration, keys: Keys, lease: Duration, mark: String, meter: Meter) -> Result<Self, BackendError> {
+        let scripts = Scripts::new();
+        let names = Arc::new(scripts.names());
+        // Waiting is not worth telling.
+        let waiting = || Link::new(client.clone(), link::ANSWER, Meter::default(), Arc::clone(&names));
         Ok(Self {
-            link: Link::new(client.clone(), answer)?,
-            entries: Link::new(client.clone(), link::ANSWER)?,
-            accepted: Link::new(client.clone(), link::ANSWER)?,
+            link: Link::new(client.clone(), answer, meter, Arc::clone(&names))?,
+            entries: waiting()?,
+            accepted: waiting()?,
             keys,
-            scripts: Scripts::new(),
+            scripts,
             lease,
             mark,
+            watched: Watched::default(),
         })
     }
 }

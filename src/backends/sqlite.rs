@@ -11,6 +11,7 @@ mod endpoints;
 mod event_list;
 mod events;
 mod file;
+mod keyed;
 mod lists;
 mod owners;
 mod pacing;
@@ -37,13 +38,14 @@ use std::time::Duration;
 use diesel::SqliteConnection;
 use tokio::sync::Notify;
 
+use crate::backends::meter::Meter;
 use crate::backends::sqlite::book::{Book, ROOM};
 use crate::backends::sqlite::threads::Threads;
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::vault::Vault;
 use crate::config::SecuritySettings;
 use crate::model::clock::Timestamp;
-use crate::ports::BackendError;
+use crate::ports::{BackendError, Observe};
 
 const READERS: usize = 2;
 
@@ -79,6 +81,14 @@ impl Sqlite {
     #[must_use]
     pub fn with_keys(self, security: &SecuritySettings) -> Self {
         Self { vault: Arc::new(Vault::new(security)), ..self }
+    }
+
+    /// From now on `observe` is told how long calls take, waiting for their turn included.
+    #[must_use]
+    pub fn observed(mut self, observe: &Arc<dyn Observe>) -> Self {
+        self.writer.meter = Meter::new(Arc::clone(observe));
+        self.readers.meter = Meter::new(Arc::clone(observe));
+        self
     }
 
     /// Never held across an await.

@@ -75,6 +75,7 @@ pub(super) async fn diagnose(client: &Client, id: i64, connection: &Connection, 
 fn facts(found: &Value) -> Vec<(&'static str, String)> {
     let way = &found["way"];
     let addresses: Vec<_> = way["addresses"].as_array().into_iter().flatten().map(|one| shown(&one["address"])).collect();
+    let head = format!("{} in {}", shown(&way["head_status"]), seconds(&way["head_time"]));
     let recent = format!("{} failed of {}", shown(&found["failed_delivery_count"]), shown(&found["recent_delivery_count"]));
     let mut facts = vec![
         ("active", shown(&found["is_active"])),
@@ -85,7 +86,7 @@ fn facts(found: &Value) -> Vec<(&'static str, String)> {
         facts.push(("certificate until", output::time(&way["certificate_expires_at"])));
     }
     facts.extend([
-        ("HEAD answered", format!("{} in {}", shown(&way["head_status"]), seconds(&way["head_time"]))),
+        ("HEAD answered", if way["head_status"].is_null() { "-".into() } else { head }),
         ("latest deliveries", recent),
         ("average answer", seconds(&found["avg_response_time"])),
         ("waiting deliveries", shown(&found["waiting_delivery_count"])),

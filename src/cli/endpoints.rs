@@ -24,6 +24,7 @@ pub enum EndpointsCommand {
     },
     /// Register an endpoint; its secret is shown this once
     Create {
+        /// What people call it
         #[arg(long)]
         name: String,
         /// Where requests go
@@ -42,12 +43,18 @@ pub enum EndpointsCommand {
         settings: SettingsArgs,
     },
     /// Show one endpoint
-    Get { id: i64 },
+    Get {
+        /// The endpoint's id
+        id: i64,
+    },
     /// Change what is named, and leave the rest
     Update {
+        /// The endpoint's id
         id: i64,
+        /// What people call it
         #[arg(long)]
         name: Option<String>,
+        /// Where requests go
         #[arg(long)]
         url: Option<String>,
         /// Event types, separated by commas, instead of those it has
@@ -57,9 +64,13 @@ pub enum EndpointsCommand {
         settings: SettingsArgs,
     },
     /// Remove an endpoint; its deliveries stay listed
-    Delete { id: i64 },
+    Delete {
+        /// The endpoint's id
+        id: i64,
+    },
     /// Replace its secret; the new one is shown this once, and the one before goes on to sign for a while
     RotateSecret {
+        /// The endpoint's id
         id: i64,
         /// For how many seconds; 0 ends all earlier secrets now, and a day is the default
         #[arg(long, value_name = "SECONDS")]
@@ -70,15 +81,20 @@ pub enum EndpointsCommand {
     },
     /// Send a signed test event now, and show what the receiver did
     Test {
+        /// The endpoint's id
         id: i64,
         /// The event as JSON, `@file` or `-` for standard input, instead of one that is made
         #[arg(long, value_name = "JSON")]
         event: Option<String>,
     },
     /// Look at what an engineer would look at: name, address, TLS, answers, latest deliveries, backlog
-    Diagnose { id: i64 },
+    Diagnose {
+        /// The endpoint's id
+        id: i64,
+    },
     /// Put its failed deliveries back, oldest first: they are sent again now, with their next attempt numbers
     RetryFailed {
+        /// The endpoint's id
         id: i64,
         /// Created at this time or later, such as 2026-01-02T03:04:05Z
         #[arg(long, value_name = "TIME")]

@@ -1,4 +1,6 @@
-//! `posthaste events …`: door 4, over door 2.
+//! `posthaste events …`: door 4, over door 2, and what was accepted through any door.
+
+mod looks;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -20,6 +22,12 @@ const MAX_BYTES: usize = 8 << 20;
 pub enum EventsCommand {
     /// Enqueue one event, or a file of them
     Send(SendArgs),
+    /// List events, newest first, without their data
+    List(looks::ListArgs),
+    /// Show one event with its data and its deliveries
+    Get(looks::GetArgs),
+    /// Show events as they are accepted, until Ctrl-C; newest at the bottom
+    Tail(looks::TailArgs),
 }
 
 #[derive(Debug, Args)]
@@ -45,9 +53,16 @@ pub struct SendArgs {
     /// The version of its data, as receivers see it; left out, 1.0
     #[arg(long)]
     version: Option<String>,
+    /// The trace that it goes on with (W3C Trace Context), as receivers get it: 00-<trace id>-<parent id>-01
+    #[arg(long)]
+    traceparent: Option<String>,
     /// Events as JSON objects, one a line, from a file or `-` for standard input
-    #[arg(long, conflicts_with_all = ["event_type", "data", "id", "source", "tenant", "timestamp", "version"])]
+    #[arg(long, conflicts_with_all = ["event_type", "data", "id", "source", "tenant", "timestamp", "version", "traceparent"])]
     file: Option<String>,
+    /// The same command again, with the same key, enqueues nothing again: 1 to 255 visible ASCII characters, such as a UUID. Each request of a
+    /// file has the key with its number, as KEY/1
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +79,8 @@ struct NewEvent<'a> {
     version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -72,10 +89,15 @@ struct Accepted {
 }
 
 pub(super) async fn run(connection: &Connection, command: EventsCommand, streams: &mut Streams<'_>) -> Result<(), CliError> {
-    let EventsCommand::Send(args) = command;
     let client = Client::new(connection)?;
+    let args = match command {
+        EventsCommand::Send(args) => args,
+        EventsCommand::List(args) => return looks::list(&client, args, connection, streams).await,
+        EventsCommand::Get(args) => return looks::get(&client, &args, connection, streams).await,
+        EventsCommand::Tail(args) => return looks::tail(&client, args, connection, streams).await,
+    };
     match &args.file {
-        Some(path) => send_file(&client, path, connection, streams).await,
+        Some(path) => send_file(&client, path, args.idempotency_key.as_deref(), connection, streams).await,
         None => send_one(&client, &args, connection, streams).await,
     }
 }
@@ -90,9 +112,10 @@ async fn send_one(client: &Client, args: &SendArgs, connection: &Connection, str
         source: args.source.as_deref(),
         version: args.version.as_deref(),
         tenant: args.tenant.as_deref(),
+        traceparent: args.traceparent.as_deref(),
     };
     let body = serde_json::to_string(&event).map_err(|error| CliError::Usage(format!("this is not an event: {error}")))?;
-    let answer = client.call(Call::with_body(Method::POST, &["events"], body)).await?;
+    let answer = client.call(Call::with_body(Method::POST, &["events"], body).once(args.idempotency_key.clone())).await?;
     if connection.json {
         return output::raw(&answer, streams);
     }
@@ -122,12 +145,23 @@ impl Chunk {
 }
 
 /// Sends a file in requests of many events each. Those sent before a wrong line stay sent.
-async fn send_file(client: &Client, path: &str, connection: &Connection, streams: &mut Streams<'_>) -> Result<(), CliError> {
+async fn send_file(
+    client: &Client,
+    path: &str,
+    key: Option<&str>,
+    connection: &Connection,
+    streams: &mut Streams<'_>,
+) -> Result<(), CliError> {
     let unreadable = |error: io::Error| CliError::Usage(format!("--file {path}: {error}"));
     let reader: Box<dyn BufRead> =
         if path == "-" { Box::new(BufReader::new(io::stdin())) } else { Box::new(BufReader::new(File::open(path).map_err(unreadable)?)) };
     let mut chunk = Chunk::default();
-    let mut sent = 0;
+    let (mut sent, mut requests) = (0, 0);
+    // Each has another body, and so needs another key: the same ones when the file is sent again.
+    let mut next_key = || {
+        requests += 1;
+        key.map(|key| format!("{key}/{requests}"))
+    };
     for (at, line) in reader.lines().enumerate() {
         let line = line.map_err(unreadable)?;
         let line = line.trim();
@@ -139,12 +173,12 @@ async fn send_file(client: &Client, path: &str, connection: &Connection, streams
             CliError::Usage(format!("--file {path}: line {} is not valid JSON: {error} ({sent} events were sent before)", at + 1))
         })?;
         if chunk.is_full_for(line) {
-            sent += send_chunk(client, std::mem::take(&mut chunk), sent, connection, streams).await?;
+            sent += send_chunk(client, std::mem::take(&mut chunk), next_key(), sent, connection, streams).await?;
         }
         chunk.push(line, at + 1);
     }
     if !chunk.lines.is_empty() {
-        sent += send_chunk(client, chunk, sent, connection, streams).await?;
+        sent += send_chunk(client, chunk, next_key(), sent, connection, streams).await?;
     }
     if !connection.json {
         writeln!(streams.out, "{sent} events accepted")?;
@@ -155,11 +189,12 @@ async fn send_file(client: &Client, path: &str, connection: &Connection, streams
 async fn send_chunk(
     client: &Client,
     chunk: Chunk,
+    key: Option<String>,
     sent: usize,
     connection: &Connection,
     streams: &mut Streams<'_>,
 ) -> Result<usize, CliError> {
-    let call = Call::with_body(Method::POST, &["events"], chunk.body + "]");
+    let call = Call::with_body(Method::POST, &["events"], chunk.body + "]").once(key);
     let answer = client.call(call).await.map_err(|error| by_line(error, &chunk.lines, sent))?;
     if connection.json {
         output::raw(&answer, streams)?;
@@ -169,7 +204,7 @@ async fn send_chunk(
 
 /// Names the lines of the file where the API names the elements of the array.
 fn by_line(error: CliError, lines: &[usize], sent: usize) -> CliError {
-    let CliError::Refused { detail, errors } = error else {
+    let CliError::Refused { status, detail, errors } = error else {
         return error;
     };
     let rename = |problem: Problem| match element(&problem.field).and_then(|(at, rest)| Some((lines.get(at)?, rest))) {
@@ -179,7 +214,7 @@ fn by_line(error: CliError, lines: &[usize], sent: usize) -> CliError {
         None => problem,
     };
     let detail = if sent == 0 { detail } else { format!("{detail}; {sent} events were sent before") };
-    CliError::Refused { detail, errors: errors.into_iter().map(rename).collect() }
+    CliError::Refused { status, detail, errors: errors.into_iter().map(rename).collect() }
 }
 
 /// `events[3].event_type` as 3 and `event_type`.

@@ -40,7 +40,13 @@ pub(super) fn object(answer: &str, connection: &Connection, streams: &mut Stream
     if connection.json {
         return raw(answer, streams);
     }
-    let fields: Fields = parse(answer)?;
+    fields(answer, |_| true, streams)
+}
+
+/// The same for those fields that are `wanted`, whatever was asked for.
+pub(super) fn fields(answer: &str, wanted: impl Fn(&str) -> bool, streams: &mut Streams<'_>) -> Result<(), CliError> {
+    let mut fields: Fields = parse(answer)?;
+    fields.0.retain(|(name, _)| wanted(name));
     let width = fields.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
     for (name, value) in &fields.0 {
         match value {

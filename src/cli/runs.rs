@@ -103,14 +103,18 @@ pub(super) async fn follow(
     let what = if run["kind"] == "retry_failed" { "deliveries" } else { "dead letters" };
     let mut progress = Progress::new(streams.colour, what);
     let last = tokio::select! {
-        last = until_it_ends(client, run, &mut progress, connection, streams) => last,
-        _ = tokio::signal::ctrl_c() => Err(CliError::Failed(format!(
-            "stopped looking. The run goes on: `posthaste runs get {id}` shows how far it is, `posthaste runs cancel {id}` ends it"
-        ))),
+        last = until_it_ends(client, run, &mut progress, connection, streams) => Some(last),
+        _ = tokio::signal::ctrl_c() => None,
     };
     if !connection.json {
         progress.end(streams.out)?;
     }
+    let Some(last) = last else {
+        // Not among what a program reads: it is no answer of the API.
+        let look = format!("`posthaste runs get {id}` shows how far it is, `posthaste runs cancel {id}` ends it");
+        writeln!(streams.err, "stopped looking. The run goes on: {look}")?;
+        return Ok(());
+    };
     let (last, text) = last?;
     ended(&last, &text, what, connection, streams)
 }
@@ -138,10 +142,9 @@ async fn until_it_ends(
                 run = output::parse(&answer)?;
                 (text, failures) = (answer, 0);
             }
-            Err(error @ CliError::Refused { .. }) => return Err(error),
             Err(error) => {
                 failures += 1;
-                if failures == PATIENCE {
+                if failures == PATIENCE || !error.passes() {
                     return Err(error);
                 }
             }

@@ -28,17 +28,49 @@ impl Table {
     /// Writes aligned columns, the last one without padding.
     pub(super) fn write(&self, out: &mut dyn Write, colour: bool) -> io::Result<()> {
         let widths: Vec<usize> = (0..self.header.len()).map(|column| self.width(column)).collect();
+        self.write_header(out, &widths, colour)?;
+        self.write_rows(out, &widths, colour)
+    }
+
+    fn write_header(&self, out: &mut dyn Write, widths: &[usize], colour: bool) -> io::Result<()> {
         let header: Vec<String> = self.header.iter().map(|&name| name.to_owned()).collect();
-        line(out, &header, &widths, |_| colour.then_some(BOLD))?;
-        for row in &self.rows {
-            line(out, row, &widths, |cell| if colour { colour_of(cell) } else { None })?;
-        }
-        Ok(())
+        line(out, &header, widths, |_| colour.then_some(BOLD))
+    }
+
+    fn write_rows(&self, out: &mut dyn Write, widths: &[usize], colour: bool) -> io::Result<()> {
+        let colour_of = |cell: &str| if colour { colour_of(cell) } else { None };
+        self.rows.iter().try_for_each(|row| line(out, row, widths, colour_of))
     }
 
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.max().unwrap_or(0).max(self.header[column].chars().count())
+    }
+}
+
+/// A table whose rows come little by little: a column gets wider when something wider comes.
+pub(super) struct Growing {
+    header: &'static [&'static str],
+    widths: Vec<usize>,
+    begun: bool,
+}
+
+impl Growing {
+    pub(super) fn new(header: &'static [&'static str]) -> Self {
+        Self { header, widths: vec![0; header.len()], begun: false }
+    }
+
+    /// Writes these rows below those that were written before.
+    pub(super) fn write(&mut self, out: &mut dyn Write, rows: &[Vec<String>], colour: bool) -> io::Result<()> {
+        let mut table = Table::new(self.header);
+        rows.iter().for_each(|row| table.row(row));
+        for (column, width) in self.widths.iter_mut().enumerate() {
+            *width = table.width(column).max(*width);
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            table.write_header(out, &self.widths, colour)?;
+        }
+        table.write_rows(out, &self.widths, colour)
     }
 }
 
@@ -56,9 +88,9 @@ fn line(out: &mut dyn Write, cells: &[String], widths: &[usize], colour: impl Fn
 /// The colour of a word that says how something went.
 pub(super) fn colour_of(word: &str) -> Option<&'static str> {
     match word {
-        "delivered" | "active" | "done" => Some(GREEN),
-        "pending" | "retrying" | "inactive" | "running" | "cancelled" => Some(YELLOW),
-        "failed" => Some(RED),
+        "delivered" | "active" | "done" | "routed" => Some(GREEN),
+        "pending" | "retrying" | "inactive" | "running" | "cancelled" | "accepted" => Some(YELLOW),
+        "failed" | "set aside" => Some(RED),
         _ => None,
     }
 }
@@ -96,6 +128,15 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_control_characters_are_replaced() {
         assert_eq!(written(false), "ID     STATUS     NAME\n1      delivered  é\n12345  failed     \u{fffd}[2Jx\n");
+    }
+
+    #[test]
+    fn a_growing_table_has_one_header_and_columns_that_only_get_wider() {
+        let (mut table, mut out) = (Growing::new(&["ID", "NAME"]), Vec::new());
+        for (id, name) in [("1", "a"), ("12345", "b"), ("2", "c")] {
+            table.write(&mut out, &[vec![id.into(), name.into()]], false).expect("a Vec takes everything");
+        }
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "ID  NAME\n1   a\n12345  b\n2      c\n");
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn serve(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
                 if let Some(value) = lower.strip_prefix("content-length:") {
                     length = value.trim().parse().expect("a length");
                 }
-                if seen.is_empty() || lower.starts_with("authorization:") {
+                if seen.is_empty() || lower.starts_with("authorization:") || lower.starts_with("idempotency-key:") {
                     seen.push_str(line.trim_end());
                     seen.push('\n');
                 }
@@ -99,6 +99,19 @@ async fn a_file_of_events_is_sent_in_arrays_and_wrong_ones_are_named_by_line() {
 }
 
 #[tokio::test]
+async fn a_key_goes_with_one_event_and_with_its_number_with_each_request_of_a_file() {
+    let one = ["events", "send", "--type", "a", "--data", "1", "--idempotency-key", "k"];
+    let asked = ran(&one, &[(202, r#"{"ids":["made"]}"#)]).await.asked;
+    assert_eq!(asked, ["POST /api/webhooks/events HTTP/1.1\nidempotency-key: k\n{\"event_type\":\"a\",\"data\":1}"]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "1\n".repeat(1001)).expect("written");
+    let arguments = ["events", "send", "--file", file.path().to_str().expect("UTF-8"), "--idempotency-key", "k"];
+    let sent = ran(&arguments, &[(202, r#"{"ids":[]}"#), (202, r#"{"ids":[]}"#)]).await;
+    let keys: Vec<_> = sent.asked.iter().filter_map(|asked| asked.lines().nth(1)).collect();
+    assert_eq!(keys, ["idempotency-key: k/1", "idempotency-key: k/2"]);
+}
+
+#[tokio::test]
 async fn wrong_usage_sends_nothing() {
     for arguments in [
         &["events", "send", "--type", "a", "--data", "{"][..],
@@ -132,6 +145,16 @@ async fn a_list_is_a_table_or_the_apis_own_json() {
     assert_eq!(empty.out, "none\n\nthere is more: --cursor abc\n");
     let json = ran(&["endpoints", "list", "--json"], &[(200, page)]).await;
     assert_eq!(json.out.trim_end(), page);
+}
+
+#[tokio::test]
+async fn a_process_is_asked_whether_it_is_ready_and_what_is_not() {
+    let ready = ran(&["ready"], &[(200, r#"{"status":"ready","parts":["postgres","redis"]}"#)]).await;
+    assert_eq!((ready.exit, ready.out.as_str()), (Exit::Done, "status  ready\nparts   postgres, redis\n"));
+    assert_eq!(ready.asked, ["GET /ready HTTP/1.1\n"]);
+    let problem = r#"{"detail":"not ready","errors":[{"field":"redis","message":"does not answer within 2 s"}]}"#;
+    let not = ran(&["ready"], &[(503, problem)]).await;
+    assert_eq!((not.exit, not.err.as_str()), (Exit::Failed, "error: not ready (503)\n  redis: does not answer within 2 s\n"));
 }
 
 #[tokio::test]
@@ -189,9 +212,11 @@ async fn deliveries_are_filtered_and_shown_with_their_attempts() {
     assert_eq!(list.out, "none\n");
     let query = "endpoint_id=7&event_type=a%2Fb&status=failed&since=2026-01-02T03%3A04%3A05%2B01%3A00";
     assert_eq!(list.asked, [format!("GET /api/webhooks/deliveries?{query} HTTP/1.1\n")]);
-    let answer = r#"{"id":"d1","status":"failed","attempts":[{"number":1,"response_status":503,"error_message":null}]}"#;
+    let attempt = r#"{"number":1,"at":"2026-01-02T03:04:05.000000Z","response_status":503,"response_body":"","response_time":0.25,"error_message":"no"}"#;
+    let answer = &format!(r#"{{"id":"d1","status":"failed","attempts":[{attempt}]}}"#);
     let one = ran(&["deliveries", "get", "d1"], &[(200, answer)]).await;
-    assert_eq!(one.out, "id        d1\nstatus    failed\nattempts\n  number=1  response_status=503\n");
+    let table = "ATTEMPT  AT                    ANSWER  TIME     ERROR  BODY\n1        2026-01-02T03:04:05Z  503     0.250 s  no     -\n";
+    assert_eq!(one.out, format!("id      d1\nstatus  failed\n\n{table}"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::{
     BreakerSettings, HttpSettings, LogFormat, LogSettings, Mode, PostgresSettings, RedisSettings, RetentionSettings, RetrySettings,
     Settings, SqliteSettings, WorkerSettings,
 };
-use super::{receivers, security, tokens};
+use super::{metrics, receivers, security, tokens, tracing};
 use crate::model::endpoint::EndpointDefaults;
 use crate::model::problem::Problem;
 use crate::model::secret::Secret;
@@ -29,7 +29,7 @@ const PLAIN_NAMES: [(&str, &str); 5] = [
     ("RETRY_DELAY", "retry.delay"),
 ];
 
-const SECRETS: [&str; 4] = ["redis.url", "postgres.url", "http.tokens", "security.master_key"];
+const SECRETS: [&str; 5] = ["redis.url", "postgres.url", "http.tokens", "security.master_key", "tracing.otlp_headers"];
 
 /// Everything that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -175,8 +175,10 @@ fn read(from: &mut Reader, mode: Mode) -> Option<Settings> {
         sweep_interval: from.seconds("sweep.interval", 0.05, 3600.0),
         shutdown_grace: from.seconds("shutdown.grace", 0.0, 3600.0),
         retention: read_retention(from),
+        metrics: metrics::read(from),
         log: read_log(from),
         security: security::read(from),
+        tracing: tracing::read(from),
         http: http?,
     })
 }
@@ -272,7 +274,11 @@ fn read_breaker(from: &mut Reader) -> BreakerSettings {
 /// Zero is not among them: it could mean to keep nothing as well as to keep everything.
 fn read_retention(from: &mut Reader) -> RetentionSettings {
     let keep = Duration::from_secs_f64(from.fraction("retention.days", 0.000_01, 36_500.0) * 86_400.0);
-    RetentionSettings { keep, interval: from.seconds("retention.interval", 0.05, 86_400.0) }
+    RetentionSettings {
+        keep,
+        keyed: from.seconds("retention.idempotency_keys", 0.05, 31_536_000.0),
+        interval: from.seconds("retention.interval", 0.05, 86_400.0),
+    }
 }
 
 fn read_log(from: &mut Reader) -> LogSettings {
@@ -308,6 +314,7 @@ mod tests {
         assert_eq!(settings.disable_after, Duration::from_secs(5 * 86_400));
         assert_eq!((settings.max_event_bytes, settings.shutdown_grace.as_secs()), (256 << 10, 25));
         assert_eq!((settings.retention.keep.as_secs(), settings.retention.interval.as_secs()), (30 * 86_400, 600));
+        assert_eq!(settings.retention.keyed.as_secs(), 86_400);
         assert_eq!((settings.retry.jitter, settings.retry.max_delay.as_secs()), (0.1, 6 * 3600));
         assert!(settings.guard.allow.is_empty());
     }

@@ -85,10 +85,14 @@ impl DeadLetter {
     /// The letter of an event that was understood, and cannot be processed all the same.
     #[must_use]
     pub fn of_event(event: &Event, reason: String, class: &'static str) -> Self {
-        // The body has no tenant, and requeued without one it would become somebody else's event. Tenants need no escaping.
+        // The body has no tenant, and requeued without one it would become somebody else's event. Neither this nor the trace needs escaping.
         let mut entry = event.body.to_vec();
         entry.pop();
-        entry.extend_from_slice(format!(",\"tenant\":\"{}\"}}", event.key.tenant).as_bytes());
+        entry.extend_from_slice(format!(",\"tenant\":\"{}\"", event.key.tenant).as_bytes());
+        if let Some(traceparent) = event.traceparent {
+            entry.extend_from_slice(format!(",\"traceparent\":\"{traceparent}\"").as_bytes());
+        }
+        entry.push(b'}');
         Self { reason, class, at: clock::now(), entry: entry.into() }
     }
 
@@ -104,5 +108,22 @@ impl DeadLetter {
         };
         #[expect(clippy::expect_used, reason = "strings and finite floats always serialize")]
         serde_json::to_string(&wire).expect("strings and floats serialize")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{self, Reading};
+
+    #[test]
+    fn the_letter_of_an_event_is_read_as_that_event() {
+        let reading = Reading { max_bytes: 4096, accepted_at: clock::now(), new_id: None, tenant: None, traceparent: None };
+        for trace in ["", r#","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01""#] {
+            let entry = format!(r#"{{"id":"e","event_type":"a","data":[1.0],"timestamp":7.5,"tenant":"acme"{trace}}}"#);
+            let event = event::parse(entry.as_bytes(), reading).expect("an event");
+            let letter = DeadLetter::of_event(&event, "it was".into(), "refused");
+            assert_eq!(event::parse(&letter.entry, reading).as_ref(), Ok(&event));
+        }
     }
 }

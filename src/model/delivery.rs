@@ -22,6 +22,9 @@ pub struct DeliveryId(pub Uuid);
 const ENDPOINT_BITS: u32 = 24;
 
 impl DeliveryId {
+    /// The largest id of an endpoint that a delivery's id holds whole.
+    pub const MOST_ENDPOINTS: i64 = (1 << ENDPOINT_BITS) - 1;
+
     /// The id of `event`'s delivery to the endpoint.
     #[must_use]
     pub fn of(accepted_at: Timestamp, event: &EventKey, endpoint_id: i64) -> Self {
@@ -36,10 +39,28 @@ impl DeliveryId {
         (Self(compose(accepted_at, bits, 0)), Self(compose(accepted_at, bits, (1 << ENDPOINT_BITS) - 1)))
     }
 
+    /// The endpoint, where no endpoint has an id over [`DeliveryId::MOST_ENDPOINTS`]; otherwise one whose id ends in the same bits.
+    #[must_use]
+    pub fn endpoint_id(self) -> i64 {
+        i64::try_from(self.0.as_u64_pair().1 & ((1 << ENDPOINT_BITS) - 1)).unwrap_or_default()
+    }
+
     /// The smallest id of all deliveries whose event was accepted at `at` or later.
     #[must_use]
     pub fn first_at(at: Timestamp) -> Self {
         Self(compose(at, 0, 0))
+    }
+
+    /// Points above this id that say nothing of it but when its event was accepted: where the next millisecond begins, and, closer by, where
+    /// the next of 4,096 parts of its own does. Between such a point and the id there are others that have the same ones.
+    #[must_use]
+    pub fn borders(self) -> [Self; 2] {
+        let (high, _) = self.0.as_u64_pair();
+        let border = |high: u64| Self(Uuid::from_u64_pair(high, 0b10 << 62));
+        let millisecond =
+            (high >> 16).checked_add(1).filter(|next| *next < 1 << 48).map_or(Self(Uuid::max()), |next| border(next << 16 | 0x8000));
+        let part = if high & 0xfff == 0xfff { millisecond } else { border(high + 1) };
+        [millisecond, part]
     }
 }
 
@@ -245,6 +266,7 @@ mod tests {
         assert_eq!(id, DeliveryId::of(at, &key("a"), 7));
         assert_ne!(id, DeliveryId::of(at, &key("b"), 7));
         assert_ne!(id, DeliveryId::of(at, &key("a"), 8));
+        assert_eq!((id.endpoint_id(), DeliveryId::of(at, &key("a"), DeliveryId::MOST_ENDPOINTS + 8).endpoint_id()), (7, 7));
         assert_eq!(id.0.get_version_num(), 8);
         assert_eq!(id.0.get_variant(), uuid::Variant::RFC4122);
     }
@@ -258,5 +280,22 @@ mod tests {
         let id = DeliveryId::of(early, &key("a"), 123_456);
         assert!(first <= id && id <= last);
         assert!(DeliveryId::first_at(early) <= first && last < DeliveryId::first_at(late));
+    }
+
+    #[test]
+    fn borders_lie_above_and_are_the_same_for_all_ids_around() {
+        let at = clock::from_unix_seconds(1_763_757_296.123);
+        let ids: Vec<_> = (0..500).map(|number| DeliveryId::of(at, &key(&number.to_string()), number)).collect();
+        for id in &ids {
+            let [millisecond, part] = id.borders();
+            assert_eq!(millisecond, DeliveryId::first_at(clock::from_unix_seconds(1_763_757_296.124)));
+            assert!(*id < part && part <= millisecond);
+            assert_eq!(part.0.as_u64_pair().1, 0b10 << 62, "{part}");
+        }
+        for id in [Uuid::nil(), Uuid::from_u64_pair(u64::MAX, u64::MAX - 1), Uuid::from_u64_pair(0xffff_ffff_ffff_8fff, 0)] {
+            assert!(DeliveryId(id).borders().into_iter().all(|border| border.0 > id), "{id}");
+        }
+        let last_part = DeliveryId(Uuid::from_u64_pair(0x1_8fff, 1 << 63 | 7));
+        assert_eq!(last_part.borders(), [DeliveryId(Uuid::from_u64_pair(0x2_8000, 1 << 63)); 2]);
     }
 }

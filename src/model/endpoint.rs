@@ -13,13 +13,13 @@ use crate::model::pattern::Pattern;
 use crate::model::problem::Problem;
 use crate::model::rotation::EarlierSecret;
 use crate::model::secret::{SEALED, Secret};
-use crate::model::{validate, whole};
+use crate::model::{object, validate, whole};
 
 /// The retry schedule that the word `"standard"` stands for, in seconds (Standard Webhooks 1.0.0).
 pub const STANDARD_SCHEDULE: [f64; 9] = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0];
 
 /// Names that Posthaste sets itself, or that belong to the connection, in lower case.
-pub const RESERVED_HEADERS: [&str; 16] = [
+pub const RESERVED_HEADERS: [&str; 17] = [
     "content-type",
     "user-agent",
     "x-webhook-signature",
@@ -31,6 +31,7 @@ pub const RESERVED_HEADERS: [&str; 16] = [
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
+    "traceparent",
     "host",
     "content-length",
     "transfer-encoding",
@@ -116,7 +117,7 @@ pub struct EndpointDraft {
     pub retry_delay: Option<f64>,
     #[serde(default, deserialize_with = "given")]
     pub retry_schedule: Option<Option<ScheduleDraft>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "object::given")]
     pub rate_limit: Option<Option<RateLimit>>,
     #[serde(default, deserialize_with = "whole::given")]
     pub in_flight: Option<Option<u32>>,

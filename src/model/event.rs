@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::clock::{self, Timestamp};
+use crate::model::trace::TraceContext;
 use crate::model::{json, validate};
 
 /// The tenant of everything that names none.
@@ -56,6 +57,8 @@ pub struct Event {
     pub timestamp: f64,
     /// When Posthaste took it in; the ids of its deliveries start with it.
     pub accepted_at: Timestamp,
+    /// The trace that it goes on with.
+    pub traceparent: Option<TraceContext>,
     /// What every endpoint gets: compact JSON, keys in the order of the contract.
     pub body: Bytes,
     data: Range<usize>,
@@ -72,6 +75,7 @@ pub struct EventFields<'a> {
     pub version: String,
     pub timestamp: f64,
     pub accepted_at: Timestamp,
+    pub traceparent: Option<TraceContext>,
 }
 
 impl Event {
@@ -79,8 +83,8 @@ impl Event {
     #[must_use]
     pub fn new(fields: EventFields<'_>) -> Self {
         let (body, data) = render(&fields);
-        let EventFields { key, event_type, source, version, timestamp, accepted_at, .. } = fields;
-        Self { key, event_type, source, version, timestamp, accepted_at, body, data }
+        let EventFields { key, event_type, source, version, timestamp, accepted_at, traceparent, .. } = fields;
+        Self { key, event_type, source, version, timestamp, accepted_at, traceparent, body, data }
     }
 
     /// The event's `data`: JSON text without white space between tokens.
@@ -155,6 +159,8 @@ pub struct Reading<'a> {
     pub new_id: Option<fn() -> String>,
     /// The tenant the door is bound to. An event that names another is refused.
     pub tenant: Option<&'a str>,
+    /// The trace of an event that brings none.
+    pub traceparent: Option<TraceContext>,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +174,9 @@ struct Wire<'a> {
     source: Option<String>,
     version: Option<String>,
     tenant: Option<String>,
+    /// Of whatever type: one that is wrong does not count, as fields that nobody knows.
+    #[serde(borrow)]
+    traceparent: Option<&'a RawValue>,
 }
 
 /// Reads one event from JSON text.
@@ -179,6 +188,10 @@ pub fn parse(entry: &[u8], reading: Reading<'_>) -> Result<Event, Rejection> {
         return Err(Rejection::TooLarge { bytes: entry.len(), limit: reading.max_bytes });
     }
     let text = std::str::from_utf8(entry).map_err(|error| Rejection::NotJson(format!("not UTF-8 ({error})")))?;
+    // serde would read the fields from an array as well, by their places.
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(Rejection::NotJson("not a JSON object".into()));
+    }
     let wire: Wire<'_> = serde_json::from_str(text).map_err(|error| diagnose(text, &error))?;
     let id = match (wire.id, reading.new_id) {
         (Some(id), _) => id,
@@ -202,7 +215,13 @@ pub fn parse(entry: &[u8], reading: Reading<'_>) -> Result<Event, Rejection> {
         version,
         timestamp: wire.timestamp.unwrap_or_else(|| clock::unix_seconds(reading.accepted_at)),
         accepted_at: reading.accepted_at,
+        traceparent: wire.traceparent.and_then(traceparent).or(reading.traceparent),
     }))
+}
+
+fn traceparent(given: &RawValue) -> Option<TraceContext> {
+    let text: Cow<'_, str> = serde_json::from_str(given.get()).ok()?;
+    TraceContext::parse(&text)
 }
 
 fn tenant(given: Option<String>, bound: Option<&str>) -> Result<Arc<str>, Rejection> {
@@ -243,7 +262,7 @@ mod tests {
     use super::*;
 
     fn reading() -> Reading<'static> {
-        Reading { max_bytes: 4096, accepted_at: clock::from_unix_seconds(1_763_757_300.5), new_id: None, tenant: None }
+        Reading { max_bytes: 4096, accepted_at: clock::from_unix_seconds(1_763_757_300.5), new_id: None, tenant: None, traceparent: None }
     }
 
     fn read(entry: &str) -> Result<Event, Rejection> {
@@ -280,6 +299,7 @@ mod tests {
         let table = [
             ("nonsense", "not an event: invalid JSON"),
             ("[1]", "not an event: not a JSON object"),
+            (r#" ["e","a",1,null,null,null,null]"#, "not an event: not a JSON object"),
             (r#"{"event_type":"a","data":1}"#, "id: is required"),
             (r#"{"id":"e","data":1}"#, "event_type: is required"),
             (r#"{"id":"e","event_type":"a"}"#, "data: is required"),
@@ -309,6 +329,24 @@ mod tests {
             let event = read(&format!(r#"{{"id":"e","event_type":"a","data":1,"timestamp":{spelled}}}"#)).expect("valid");
             assert!(body(&event).contains(&format!("\"timestamp\":{spelled},")), "{}", body(&event));
         }
+    }
+
+    #[test]
+    fn a_traceparent_that_is_none_does_not_count() {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let with = |field: &str| format!(r#"{{"id":"e","event_type":"a","data":1{field}}}"#);
+        let of_door = Reading { traceparent: TraceContext::parse("00-11111111111111111111111111111111-2222222222222222-00"), ..reading() };
+        let read = |field: &str| parse(with(field).as_bytes(), of_door).expect(field).traceparent;
+        assert_eq!(read(&format!(r#","traceparent":"{given}""#)), TraceContext::parse(given));
+        assert_eq!(read(&format!(r#","traceparent":"\u0030{}""#, &given[1..])), TraceContext::parse(given));
+        for none in ["", r#","traceparent":null"#, r#","traceparent":7"#, r#","traceparent":{"a":[]}"#, r#","traceparent":"nonsense""#] {
+            assert_eq!(read(none), of_door.traceparent, "{none}");
+        }
+        assert_eq!(super::tests::read(&with("")).expect("valid").traceparent, None);
+        assert_eq!(
+            body(&parse(with(&format!(r#","traceparent":"{given}""#)).as_bytes(), of_door).expect("valid")),
+            body(&super::tests::read(&with("")).expect("valid"))
+        );
     }
 
     #[test]

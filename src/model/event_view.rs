@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::DateTime;
 
-use crate::model::clock::Timestamp;
-use crate::model::event::EventKey;
+use crate::model::clock::{self, Timestamp};
+use crate::model::event::{EventKey, intern_tenant};
 
 /// An event as lists show it: without its data, which may be large.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +34,15 @@ impl EventView {
     }
 }
 
+/// One event by itself: with its data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventDetail {
+    pub view: EventView,
+    /// JSON text as it is kept; `None` where it has more bytes than were asked for.
+    pub data: Option<String>,
+    pub data_bytes: u64,
+}
+
 /// Which events a list shows: those that match everything that is set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventFilter {
@@ -44,12 +55,27 @@ pub struct EventFilter {
     pub until: Option<Timestamp>,
 }
 
+/// After the last time that a cursor may name, in microseconds: the year 10000.
+const END: i64 = 253_402_300_800_000_000;
+/// The smallest id that an event can have.
+const FIRST_ID: &str = "!";
+
 /// Where an event is in the list: by the time of its acceptance, then by tenant and id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventPlace {
     /// In whole microseconds.
     pub at: Timestamp,
     pub key: EventKey,
+}
+
+impl EventPlace {
+    /// Where the events of `tenant` go on after this place, which is one of another tenant's: a place of its own, that nothing need be at.
+    #[must_use]
+    pub fn border(&self, tenant: &str) -> Self {
+        // Of one time, those of larger tenants come first.
+        let at = if *tenant < *self.key.tenant { clock::after(self.at, Duration::from_micros(1)) } else { self.at };
+        Self { at, key: EventKey { tenant: intern_tenant(tenant), id: Arc::from(FIRST_ID) } }
+    }
 }
 
 /// `1763757296120000:default/evt_1`
@@ -68,7 +94,7 @@ impl FromStr for EventPlace {
     fn from_str(text: &str) -> Result<Self, NoPlace> {
         let place = || {
             let (micros, member) = text.split_once(':')?;
-            let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+            let at = DateTime::from_timestamp_micros(micros.parse().ok().filter(|micros| (0..END).contains(micros))?)?;
             Some(Self { at, key: EventKey::from_member(member)? })
         };
         place().ok_or(NoPlace)
@@ -77,10 +103,7 @@ impl FromStr for EventPlace {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::model::clock;
 
     #[test]
     fn places_come_back_from_their_text() {
@@ -90,6 +113,30 @@ mod tests {
         assert_eq!(place.to_string().parse(), Ok(place));
         for wrong in ["", "1", "1:", "1:acme", "x:acme/a", "99999999999999999999:acme/a", "9223372036854775807:acme/a", "1:no tenant/a"] {
             assert_eq!(wrong.parse::<EventPlace>(), Err(NoPlace), "{wrong}");
+        }
+        assert!("253402300799999999:acme/a".parse::<EventPlace>().is_ok());
+        for absurd in ["253402300800000000:acme/a", "-1:acme/a", "8210266876799999999:acme/a"] {
+            assert_eq!(absurd.parse::<EventPlace>(), Err(NoPlace), "{absurd}");
+        }
+    }
+
+    #[test]
+    fn a_border_passes_no_event_of_its_tenant_and_repeats_none() {
+        let place = |micros: u32, tenant: &str, id: &str| EventPlace {
+            at: clock::after(clock::from_unix_seconds(1_763_757_296.0), Duration::from_micros(micros.into())),
+            key: EventKey { tenant: Arc::from(tenant), id: Arc::from(id) },
+        };
+        // What comes after a place in the list is smaller.
+        for foreign in [place(5, "acme", "a"), place(5, "zebra", "a")] {
+            let border = foreign.border("default");
+            assert_eq!(&*border.key.tenant, "default");
+            assert_eq!(border.to_string().parse(), Ok(border.clone()));
+            for micros in 4..7 {
+                for id in ["!", "a", "~~~"] {
+                    let own = place(micros, "default", id);
+                    assert_eq!(own < border, own < foreign, "{own} and {foreign}");
+                }
+            }
         }
     }
 }

@@ -80,5 +80,6 @@ fn make(event_type: &'static str, tenant: &Arc<str>, cause: &str, data: &Value, 
         version: "1.0".into(),
         timestamp: clock::unix_seconds(now),
         accepted_at: now,
+        traceparent: None,
     })
 }

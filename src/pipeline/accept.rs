@@ -1,5 +1,7 @@
 //! Door 2: events of many requests become durable in one shared commit, and are then offered to the workers.
 
+mod keyed;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,12 +10,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::faults;
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventKey};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::ports::{BackendError, Door, Observe, Queue, Records};
 
 /// Requests that may wait for a commit. More of them wait in the API, where their number is bounded too.
 const WAITING_REQUESTS: usize = 1024;
 /// Events that one commit takes at most. A request's own events always go together.
 const COMMIT_EVENTS: usize = 2000;
+/// Requests with a key whose events wait to be offered.
+const OFFERS: usize = 1024;
 
 struct Request {
     events: Vec<Arc<Event>>,
@@ -26,24 +31,40 @@ type Shared = Arc<BackendError>;
 /// A [`Door`] that groups.
 pub struct GroupedDoor {
     requests: mpsc::Sender<Request>,
+    keyed: mpsc::Sender<keyed::Keyed>,
 }
 
 impl GroupedDoor {
     /// Makes the door and the loop that stands behind it. The loop ends when the door is dropped.
     pub fn new(records: Arc<dyn Records>, queue: Arc<dyn Queue>, observe: Arc<dyn Observe>) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
-        (Self { requests }, serve(waiting, records, queue, observe))
+        let (keyed, keyed_waiting) = mpsc::channel(WAITING_REQUESTS);
+        let taking_keyed = keyed::serve(keyed_waiting, Arc::clone(&records), Arc::clone(&queue), Arc::clone(&observe));
+        let grouping = serve(waiting, records, queue, observe);
+        (Self { requests, keyed }, async {
+            tokio::join!(grouping, taking_keyed);
+        })
     }
+}
+
+fn closed() -> BackendError {
+    BackendError::Unavailable { backend: "door", address: "this process".into(), source: "it is shutting down".into() }
 }
 
 #[async_trait]
 impl Door for GroupedDoor {
     async fn accept(&self, events: Vec<Event>) -> Result<Vec<bool>, BackendError> {
-        let closed = || BackendError::Unavailable { backend: "door", address: "this process".into(), source: "it is shutting down".into() };
         let (answer, answered) = oneshot::channel();
         let events = events.into_iter().map(Arc::new).collect();
         self.requests.send(Request { events, answer }).await.map_err(|_closed| closed())?;
         answered.await.map_err(|_closed| closed())?.map_err(|error| split(&error))
+    }
+
+    async fn accept_keyed(&self, request: KeyedRequest, events: Vec<Event>) -> Result<Taken, BackendError> {
+        let (answer, answered) = oneshot::channel();
+        let events = events.into_iter().map(Arc::new).collect();
+        self.keyed.send(keyed::Keyed { request, events, answer }).await.map_err(|_closed| closed())?;
+        answered.await.map_err(|_closed| closed())?
     }
 }
 

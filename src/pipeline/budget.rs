@@ -15,6 +15,10 @@ impl Budget {
         Self { held: AtomicUsize::new(0), limit, freed: Notify::new() }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Waits until at least an eighth of the limit is free, and answers how much is: a claim for two or three would cost as much
     /// as one for hundreds.
     pub(super) async fn room(&self) -> usize {

@@ -18,9 +18,10 @@ use super::panics;
 use super::patience::{self, Patience};
 use super::sending::Sending;
 use crate::faults;
+use crate::model::clock;
 use crate::model::dead_letter::DeadLetter;
 use crate::model::event::{Event, EventKey};
-use crate::ports::{BackendError, Claim, ClaimId, Known, Observe, Queue, Records, Reserved, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Known, Matched, Observe, Queue, Records, Reserved, TakenOver, Traces};
 
 /// How long one blocking claim waits. Shutting down waits for it.
 const WAIT: Duration = Duration::from_secs(1);
@@ -37,6 +38,7 @@ pub(super) struct Intake {
     pub(super) budget: Arc<Budget>,
     pub(super) leases: Arc<Leases>,
     pub(super) observe: Arc<dyn Observe>,
+    pub(super) traces: Option<Arc<dyn Traces>>,
     pub(super) claim_batch: usize,
     pub(super) max_event_bytes: usize,
     pub(super) stop: CancellationToken,
@@ -108,6 +110,7 @@ impl Intake {
         let mut unsent = Vec::new();
         for event in events {
             let event = Arc::new(event);
+            let since = self.traces.is_some().then(clock::now);
             let matched = panics::caught(|| {
                 faults::panic_at("matching", &event.key.id);
                 let endpoints = self.catalog.read(|index| index.matching(&event.key.tenant, &event.event_type));
@@ -117,12 +120,16 @@ impl Intake {
                 Ok(matched) => matched,
                 Err(panic) => {
                     let letter = DeadLetter::of_event(&event, format!("matching it made the worker panic: {panic}"), "panicked");
-                    tracing::error!(event_id = &*event.key.id, reason = letter.reason, "an event is set aside");
+                    let trace_id = event.traceparent.map(|context| tracing::field::display(context.trace_id));
+                    tracing::error!(event_id = &*event.key.id, trace_id, reason = letter.reason, "an event is set aside");
                     unsent.push(Report::SetAside { claim: Arc::clone(claim), key: event.key.clone(), accepted, letter });
                     continue;
                 }
             };
             self.observe.triggered(&event.event_type, 1);
+            if let (Some(traces), Some(since)) = (&self.traces, since) {
+                traces.matched(Matched { event: &event, accepted, since, endpoints: endpoints.len() });
+            }
             if endpoints.is_empty() {
                 unsent.push(Report::Unmatched(routing));
                 continue;

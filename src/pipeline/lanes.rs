@@ -7,7 +7,7 @@ mod lane;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub(super) use self::health::Sign;
 use self::lane::Lane;
 use super::flight::Flight;
 use crate::config::{BreakerSettings, WorkerSettings};
-use crate::ports::Pause;
+use crate::ports::{Breakers, Pause, Wait};
 use crate::sender::Target;
 
 /// Lanes that are kept ready while nothing runs or waits in them.
@@ -30,8 +30,8 @@ pub(super) struct Start {
     pub(super) at: Instant,
 }
 
-/// A flight that is sent away for at least that long.
-pub(super) type Away = (Flight, Duration);
+/// A flight that is sent away for at least that long, and why.
+pub(super) type Away = (Flight, Duration, Wait);
 
 /// What came of an offer or a look.
 #[derive(Default)]
@@ -51,9 +51,13 @@ pub(super) struct Lanes {
 
 struct State {
     lanes: HashMap<i64, Lane>,
+    /// Endpoints without a lane that did not answer when they had one. No more than there are endpoints.
+    silent: HashSet<i64>,
     gates: Gates,
     /// Lanes that have a waiting flight and room for it, in the order of their turns; each is here at most once.
     turns: VecDeque<i64>,
+    /// Lanes whose first request waits until less is in flight. They have a turn, and are not among the others.
+    held: VecDeque<i64>,
     /// Requests in flight, and how many of them at most.
     in_flight: usize,
     limit: usize,
@@ -61,41 +65,69 @@ struct State {
     busy: usize,
     /// Requests in flight to endpoints that do not move.
     stuck: usize,
+    /// Flights that waited for their turn when it was last looked.
+    queued: usize,
     closed: bool,
     /// Flights that missed their slot, until somebody is told.
     late: Vec<Flight>,
 }
 
+/// Whether a lane may start a flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chance {
+    Now,
+    /// As soon as less is in flight. It has nothing in flight itself, and so no end of a flight that would give it another turn.
+    Later,
+    None,
+}
+
 impl State {
     /// Whether the lane may have one more of what all share. As long as half of it is free, each may have what it likes; after that
-    /// each has its equal share; the last quarter is for those that move, and for the first request of each; and all those that are stuck have a quarter
-    /// together. So whatever hangs, there is room for what does not.
+    /// each has its equal share; the last quarter is for those that move, and for the first request of each, but its last half is not for
+    /// those of whom nothing is known yet; and all those that are stuck have a quarter together. So whatever hangs, and however many do, there
+    /// is room for what does not.
     fn shares(&self, lane: &Lane) -> bool {
         if lane.stuck && self.stuck >= self.limit / 4 {
             return false;
         }
         let own = lane.in_flight();
-        if own == 0 || self.busy <= 1 || self.in_flight * 2 < self.limit {
+        if self.busy <= 1 || self.in_flight * 2 < self.limit {
             return true;
         }
         // Of a few there is nothing to keep back.
-        let kept_back = if self.limit < 32 { 0 } else { self.limit / 4 };
-        own < self.limit / self.busy && (lane.moves() || self.in_flight + kept_back < self.limit)
+        let kept_back = match () {
+            () if self.limit < 32 => 0,
+            () if own == 0 && lane.is_proven() => 0,
+            () if own == 0 => self.limit / 8,
+            () if lane.moves() => 0,
+            () => self.limit / 4,
+        };
+        (own == 0 || own < self.limit / self.busy) && self.in_flight + kept_back < self.limit
     }
 
-    fn may_start(&self, id: i64, lane: &Lane, now: Instant) -> bool {
-        !lane.waiting.is_empty() && lane.has_room() && self.shares(lane) && self.gates.lets_start(id, lane.in_flight(), now)
+    fn chance(&self, id: i64, lane: &Lane, now: Instant) -> Chance {
+        if lane.waiting.is_empty() || !lane.has_room() || !self.gates.lets_start(id, lane.in_flight(), now) {
+            Chance::None
+        } else if self.shares(lane) {
+            Chance::Now
+        } else if lane.in_flight() == 0 && !lane.stuck {
+            Chance::Later
+        } else {
+            Chance::None
+        }
     }
 
-    /// For how long a lane has not moved that cannot have one more now.
+    /// For how long a lane is left alone that does not move and cannot have one more now.
     fn stuck_for(&self, id: i64, now: Instant) -> Option<Duration> {
         let lane = self.lanes.get(&id).filter(|lane| lane.stuck && !(lane.has_room() && self.shares(lane)))?;
         Some(lane.stuck_for(now))
     }
 
     fn give_turn(&mut self, id: i64, now: Instant) {
-        let ready = self.lanes.get(&id).is_some_and(|lane| !lane.has_turn && self.may_start(id, lane, now));
-        if ready && let Some(lane) = self.lanes.get_mut(&id) {
+        let ready = |lane: &Lane| !lane.has_turn && self.chance(id, lane, now) != Chance::None;
+        if self.lanes.get(&id).is_some_and(ready)
+            && let Some(lane) = self.lanes.get_mut(&id)
+        {
             lane.has_turn = true;
             // A slot is a moment: where others have their turns first, it would pass.
             if lane.is_urgent() {
@@ -106,14 +138,24 @@ impl State {
         }
     }
 
+    /// The lane whose turn it is. Those that are held all wait for the same, so the first of them stands for all.
+    fn turn(&mut self) -> Option<i64> {
+        let held = self.held.front().is_some_and(|id| self.lanes.get(id).is_none_or(|lane| self.shares(lane)));
+        if held { self.held.pop_front() } else { self.turns.pop_front() }
+    }
+
     fn next(&mut self, now: Instant) -> Option<Start> {
         while self.in_flight < self.limit && !self.closed {
-            let id = self.turns.pop_front()?;
-            let may_start = self.lanes.get(&id).is_some_and(|lane| self.may_start(id, lane, now));
+            let id = self.turn()?;
+            let chance = self.lanes.get(&id).map_or(Chance::None, |lane| self.chance(id, lane, now));
+            if chance == Chance::Later {
+                self.held.push_back(id);
+                continue;
+            }
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
             lane.has_turn = false;
             // Otherwise its own end of a flight, or the next look, gives it another turn.
-            if !may_start {
+            if chance == Chance::None {
                 continue;
             }
             if let Some(flight) = lane.start(now, &mut self.late) {
@@ -143,8 +185,12 @@ impl State {
             self.busy -= 1;
         }
         lane.busy = busy;
-        if !busy && self.lanes.len() > IDLE_LANES {
-            self.lanes.remove(&id);
+        if !busy
+            && self.lanes.len() > IDLE_LANES
+            && let Some(lane) = self.lanes.remove(&id)
+            && lane.is_silent()
+        {
+            self.silent.insert(id);
         }
     }
 }
@@ -153,12 +199,15 @@ impl Lanes {
     pub(super) fn new(worker: WorkerSettings, breaker: BreakerSettings) -> Self {
         let state = State {
             lanes: HashMap::new(),
+            silent: HashSet::new(),
             gates: Gates::default(),
             turns: VecDeque::new(),
+            held: VecDeque::new(),
             in_flight: 0,
             limit: worker.in_flight,
             busy: 0,
             stuck: 0,
+            queued: 0,
             closed: false,
             late: Vec::new(),
         };
@@ -178,18 +227,19 @@ impl Lanes {
         for flight in flights {
             let id = flight.endpoint.id;
             if state.closed {
-                turns.away.push((flight, Duration::ZERO));
+                turns.away.push((flight, Duration::ZERO, Wait::Stopping));
                 continue;
             }
-            if let Passage::Shut(rest) = state.gates.passage(id, now) {
-                turns.away.push((flight, rest));
+            if let Passage::Shut(rest, why) = state.gates.passage(id, now) {
+                turns.away.push((flight, rest, why));
                 continue;
             }
-            let lane = state.lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit));
+            let State { lanes, silent, .. } = &mut *state;
+            let lane = lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit, silent.remove(&id)));
             lane.follow(&flight.endpoint, self.lane_limit);
-            let full = lane.turns_away();
-            if let Some(wait) = full.or_else(|| state.stuck_for(id, now)) {
-                turns.away.push((flight, wait));
+            let full = lane.turns_away().map(|wait| (wait, Wait::Busy));
+            if let Some((wait, why)) = full.or_else(|| Some((state.stuck_for(id, now)?, Wait::Stuck))) {
+                turns.away.push((flight, wait, why));
                 continue;
             }
             if let Some(lane) = state.lanes.get_mut(&id) {
@@ -203,12 +253,12 @@ impl Lanes {
         turns
     }
 
-    /// For how long flights of that endpoint would be sent away if they were offered; `None` if they would not.
-    pub(super) fn left_alone(&self, endpoint_id: i64) -> Option<Duration> {
+    /// For how long flights of that endpoint would be sent away if they were offered, and why; `None` if they would not.
+    pub(super) fn left_alone(&self, endpoint_id: i64) -> Option<(Duration, Wait)> {
         let (state, now) = (self.state(), Instant::now());
         match state.gates.passage(endpoint_id, now) {
-            Passage::Shut(rest) => Some(rest),
-            Passage::Open => state.stuck_for(endpoint_id, now),
+            Passage::Shut(rest, why) => Some((rest, why)),
+            Passage::Open => Some((state.stuck_for(endpoint_id, now)?, Wait::Stuck)),
         }
     }
 
@@ -238,15 +288,16 @@ impl Lanes {
         let state = &mut *state;
         let mut turns = Turns::default();
         let now = Instant::now();
-        state.stuck = 0;
+        (state.stuck, state.queued) = (0, 0);
         let mut waiting = Vec::new();
         for (id, lane) in &mut state.lanes {
             lane.look(now, since);
             state.stuck += if lane.stuck { lane.in_flight() } else { 0 };
             match state.gates.passage(*id, now) {
-                Passage::Shut(rest) => turns.away.extend(lane.waiting.drain(..).map(|(_, flight)| (flight, rest))),
+                Passage::Shut(rest, why) => turns.away.extend(lane.waiting.drain(..).map(|(_, flight)| (flight, rest, why))),
                 Passage::Open => turns.away.extend(lane.take_stalled(now, patience)),
             }
+            state.queued += lane.waiting.len();
             if lane.busy {
                 waiting.push(*id);
             }
@@ -298,6 +349,11 @@ impl Lanes {
         self.state().gates.broken()
     }
 
+    /// How many endpoints are left alone.
+    pub(super) fn breakers(&self) -> Breakers {
+        self.state().gates.states(Instant::now())
+    }
+
     /// Takes out all that waits in one endpoint's lane.
     pub(super) fn take(&self, endpoint_id: i64) -> Vec<Flight> {
         let mut state = self.state();
@@ -317,6 +373,7 @@ impl Lanes {
         let mut state = self.state();
         state.closed = true;
         state.turns.clear();
+        state.held.clear();
         let late = std::mem::take(&mut state.late);
         state.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).map(|(_, flight)| flight).chain(late).collect()
     }
@@ -324,5 +381,11 @@ impl Lanes {
     /// How many requests are in flight.
     pub(super) fn in_flight(&self) -> usize {
         self.state().in_flight
+    }
+
+    /// How many requests are in flight, and how many flights waited for their turn when [`Lanes::look`] was called last.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.in_flight, state.queued)
     }
 }

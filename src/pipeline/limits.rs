@@ -103,6 +103,12 @@ impl Limits {
         self.most.saturating_sub(self.state().slotted.len())
     }
 
+    /// How many wait for their slots, with or without one.
+    pub(super) fn waiting(&self) -> usize {
+        let state = self.state();
+        state.slotted.len() + state.asking.values().map(VecDeque::len).sum::<usize>()
+    }
+
     /// Takes out all of one endpoint that have no slot.
     fn take_asking(&self, endpoint_id: i64) -> Vec<Flight> {
         let mut state = self.state();

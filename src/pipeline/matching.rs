@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::model::delivery::DeliveryId;
 use crate::model::endpoint::Endpoint;
 use crate::model::operational;
 use crate::model::pattern::Pattern;
@@ -13,6 +14,8 @@ pub(super) struct Index {
     endpoints: HashMap<i64, Arc<Endpoint>>,
     tenants: HashMap<Arc<str>, Subscriptions>,
     active: u64,
+    /// The largest id that there was.
+    largest: i64,
 }
 
 #[derive(Default)]
@@ -44,6 +47,7 @@ impl Index {
                 subscriptions.list(pattern).push(endpoint.id);
             }
         }
+        self.largest = self.largest.max(endpoint.id);
         self.endpoints.insert(endpoint.id, endpoint);
     }
 
@@ -67,6 +71,12 @@ impl Index {
 
     pub(super) fn get(&self, id: i64) -> Option<&Arc<Endpoint>> {
         self.endpoints.get(&id)
+    }
+
+    /// The active endpoint that the delivery is owed to, where its id alone tells.
+    pub(super) fn owed_to(&self, delivery: DeliveryId) -> Option<i64> {
+        let id = delivery.endpoint_id();
+        (self.largest <= DeliveryId::MOST_ENDPOINTS && self.endpoints.get(&id)?.spec.is_active).then_some(id)
     }
 
     /// Whether an active endpoint of the tenant, other than `but_not`, named that very type.

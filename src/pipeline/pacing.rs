@@ -25,19 +25,41 @@ pub(super) async fn run(intake: Arc<Intake>, stop: CancellationToken) {
                 patience.reset();
                 tokio::select! {
                     () = tokio::time::sleep(EXCHANGE) => {}
-                    () = stop.cancelled() => return,
+                    () = stop.cancelled() => break,
                 }
             }
             Err(error) => {
                 if !patience.after(&error, "exchanging what is known of endpoints", &*intake.observe, &stop).await {
-                    return;
+                    break;
                 }
             }
         }
     }
+    // Whoever takes over need not find out again.
+    untold.extend(intake.sending.lanes.news());
+    if let Err(error) = tell(&intake, &mut untold).await {
+        tracing::warn!(%error, "the other workers do not know what was found out about endpoints last: they will find out");
+    }
 }
 
 async fn exchange(intake: &Intake, untold: &mut Vec<News>, known: &mut u64) -> Result<(), BackendError> {
+    tell(intake, untold).await?;
+    let (queue, sending) = (&intake.queue, &intake.sending);
+    if let Some(pauses) = queue.pauses(*known).await? {
+        sending.lanes.follow(&pauses.paused);
+        *known = pauses.revision;
+    }
+    for (id, timeout) in sending.lanes.to_be_probed() {
+        if queue.probe(id, timeout + PROBE).await? {
+            sending.start(sending.lanes.probe(id));
+        }
+    }
+    let broken = sending.lanes.broken().into_iter().filter_map(|id| intake.catalog.read(|index| index.get(id).cloned()));
+    intake.observe.breakers(sending.lanes.breakers(), &broken.collect::<Vec<_>>());
+    Ok(())
+}
+
+async fn tell(intake: &Intake, untold: &mut Vec<News>) -> Result<(), BackendError> {
     let (queue, sending) = (&intake.queue, &intake.sending);
     let (mut pauses, mut recovered) = (Vec::new(), Vec::new());
     for news in &*untold {
@@ -56,15 +78,5 @@ async fn exchange(intake: &Intake, untold: &mut Vec<News>, known: &mut u64) -> R
         queue.recovered(&recovered).await?;
     }
     untold.clear();
-    if let Some(pauses) = queue.pauses(*known).await? {
-        sending.lanes.follow(&pauses.paused);
-        *known = pauses.revision;
-    }
-    for (id, timeout) in sending.lanes.to_be_probed() {
-        if queue.probe(id, timeout + PROBE).await? {
-            sending.start(sending.lanes.probe(id));
-        }
-    }
-    intake.observe.endpoints_broken(sending.lanes.broken().len() as u64);
     Ok(())
 }

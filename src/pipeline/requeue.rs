@@ -82,7 +82,8 @@ impl Requeuing {
             let bytes = usize::try_from(letter.size).unwrap_or(usize::MAX);
             return Err(Rejection::TooLarge { bytes, limit: self.max_event_bytes }.to_string());
         }
-        let reading = Reading { max_bytes: self.max_event_bytes, accepted_at: clock::now(), new_id: None, tenant: None };
+        let max_bytes = self.max_event_bytes;
+        let reading = Reading { max_bytes, accepted_at: clock::now(), new_id: None, tenant: None, traceparent: None };
         match panics::caught(|| event::parse(&letter.entry, reading)) {
             Ok(read) => read.map_err(|rejection| rejection.to_string()),
             Err(panic) => Err(format!("reading it made this process panic: {panic}")),

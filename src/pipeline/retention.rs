@@ -35,6 +35,8 @@ enum Place {
     Events(Option<(Timestamp, EventKey)>),
     /// Secrets that were replaced.
     Secrets,
+    /// Requests with an `Idempotency-Key`.
+    Keyed,
     Totals,
 }
 
@@ -96,7 +98,11 @@ impl Retention {
             }
             Place::Secrets => {
                 self.catalog.forget_secrets(clock::now()).await?;
-                Ok(Some(Place::Totals))
+                Ok(Some(Place::Keyed))
+            }
+            Place::Keyed => {
+                let forgotten = self.records.forget_keyed(clock::now() - self.settings.keyed, PAGE).await?;
+                Ok(Some(if forgotten < PAGE as u64 { Place::Totals } else { Place::Keyed }))
             }
             Place::Totals => {
                 let more = self.records.put_totals_together(clock::now() - OPEN, PAGE).await?;

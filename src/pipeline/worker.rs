@@ -23,7 +23,7 @@ use super::sending::Sending;
 use super::settle::{AHEAD, Settler};
 use super::{pacing, stopping, sweep};
 use crate::config::{BreakerSettings, RetentionSettings, RetrySettings, WorkerSettings};
-use crate::ports::{Observe, Outbox, Queue, Records};
+use crate::ports::{Observe, Outbox, Queue, Records, Traces};
 use crate::sender::Sender;
 
 /// How long the last commit and settlement may take after the last attempt ended.
@@ -36,6 +36,8 @@ pub struct Parts {
     pub catalog: Arc<LiveCatalog>,
     pub sender: Sender,
     pub observe: Arc<dyn Observe>,
+    /// Where spans go; without it none is made.
+    pub traces: Option<Arc<dyn Traces>>,
     pub worker: WorkerSettings,
     pub breaker: BreakerSettings,
     pub retry: RetrySettings,
@@ -74,7 +76,9 @@ impl Worker {
         let (stop, abort, abort_writers) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let failed = CancellationToken::new();
         let (intakes, requests, writers) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let budget = Arc::new(Budget::new((parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2)));
+        let most_held = (parts.worker.in_flight * 4).max(parts.worker.claim_batch * 2);
+        parts.observe.capacity(parts.worker.in_flight as u64, most_held as u64);
+        let budget = Arc::new(Budget::new(most_held));
         let leases = Arc::new(Leases::default());
         let (reports, reported) = mpsc::channel(parts.worker.commit_batch * 2);
         let (settlements, committed) = mpsc::channel(AHEAD);
@@ -112,6 +116,8 @@ impl Worker {
             returns: Mutex::default(),
             reports,
             observe: Arc::clone(&parts.observe),
+            budget: Arc::clone(&budget),
+            traces: parts.traces.clone(),
             tasks: requests.clone(),
             abort: abort.clone(),
         });
@@ -123,6 +129,7 @@ impl Worker {
             budget,
             leases,
             observe: parts.observe,
+            traces: parts.traces,
             claim_batch: parts.worker.claim_batch,
             max_event_bytes: parts.max_event_bytes,
             stop: stop.clone(),

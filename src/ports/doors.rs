@@ -4,12 +4,16 @@ use async_trait::async_trait;
 
 use super::BackendError;
 use crate::model::event::{Event, EventKey};
+use crate::model::keyed::{KeyedRequest, Taken};
 
 /// Door 2.
 #[async_trait]
 pub trait Door: Send + Sync {
     /// Returns once the events are durable. Whether they were new, in order. The same event twice is one.
     async fn accept(&self, events: Vec<Event>) -> Result<Vec<bool>, BackendError>;
+
+    /// The same for a request with a key, which is taken in once: see [`Records::accept_keyed`](super::Records::accept_keyed).
+    async fn accept_keyed(&self, request: KeyedRequest, events: Vec<Event>) -> Result<Taken, BackendError>;
 }
 
 /// What [`Outbox::next`] heard.

@@ -141,6 +141,15 @@ pub struct Depth {
     pub dead_letters: u64,
 }
 
+/// What has waited for longest in the queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Oldest {
+    /// Since when an event waits that no worker has claimed.
+    pub event: Option<Timestamp>,
+    /// The earliest due time on the schedule, of deliveries that are not leased.
+    pub due: Option<Timestamp>,
+}
+
 /// The hand-off between doors and workers, and the schedule. Not the truth: whatever is lost here is
 /// put back from the [`Records`](super::Records), but for entries of door 1 that no worker had recorded.
 ///
@@ -202,6 +211,13 @@ pub trait Queue: Pacing + DeadLetters {
 
     /// How much waits. Constant time.
     async fn depth(&self) -> Result<Depth, BackendError>;
+
+    /// What has waited for longest; `None` where nothing waits. In about constant time, however much waits.
+    ///
+    /// An accepted event waits since it was accepted. Nobody writes down when an entry of door 1 came, so it waits since the `timestamp` that it
+    /// tells, but since no later than it was first seen at the end of the list, and no earlier than the list was last seen empty, by this
+    /// process. One that is large or tells no time waits since it was first seen there.
+    async fn oldest(&self) -> Result<Oldest, BackendError>;
 
     /// Whether it can do its work now.
     async fn ping(&self) -> Result<(), BackendError>;

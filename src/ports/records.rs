@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, Disabling, Recovery, Runs, Stopping};
+use super::{BackendError, Disabling, Pool, Recovery, Runs, Stopping};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryState, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::page::Page;
 
 /// An event with all the deliveries it will ever have.
@@ -109,9 +110,19 @@ pub trait Records: Stopping + Runs {
     /// Which server it is: `postgres`, `sqlite`.
     fn name(&self) -> &'static str;
 
+    /// How its pool of connections is, where it has one. Looks at memory alone.
+    fn pool(&self) -> Option<Pool> {
+        None
+    }
+
     /// Makes accepted events durable in one commit. Answers for each, in order, whether it was new; one that was there is left as it is,
     /// unless it was set aside: then this one takes its place, as a new one.
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError>;
+
+    /// Makes the events of one request durable as `accept` does, and remembers the request in the same commit. One whose key came with the
+    /// same body at `since` or later is answered as it was then, and one whose key came with another body is refused: nothing is written
+    /// then. Of several at once one is taken in; each of the others hears that it runs, or what it was answered.
+    async fn accept_keyed(&self, request: &KeyedRequest, events: &[Arc<Event>]) -> Result<Taken, BackendError>;
 
     /// What is known of these events, in order.
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError>;
@@ -162,14 +173,21 @@ pub trait Records: Stopping + Runs {
         max: usize,
     ) -> Result<Forgotten<(Timestamp, EventKey)>, BackendError>;
 
+    /// Forgets up to `max` requests with a key that came before `before`, oldest first, and answers how many. One that somebody is writing
+    /// may be passed over.
+    async fn forget_keyed(&self, before: Timestamp, max: usize) -> Result<u64, BackendError>;
+
     /// Events newest first, starting after `after`. A page may have less than `limit` and still say where the next one starts: looking for what
-    /// is rare ends in time.
+    /// is rare ends in time. In the list of a tenant that is never the place of another tenant's event.
     async fn events(
         &self,
         filter: &EventFilter,
         after: Option<&EventPlace>,
         limit: u32,
     ) -> Result<Page<EventView, EventPlace>, BackendError>;
+
+    /// One event, whatever became of it; `None` when it is not in the records. Its `data` is left out where that has more than `max_bytes`.
+    async fn event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError>;
 
     /// Deliveries newest first, starting after `after`, in pages as those of events.
     async fn deliveries(

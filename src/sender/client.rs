@@ -24,6 +24,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::DeliveryId;
 use crate::model::event::Event;
 use crate::model::outcome::{Answer, Attempt, Failure, FailureKind, KEPT_BODY_CHARS, Outcome};
+use crate::model::trace::TraceContext;
 
 /// How much of an answer's body is read. Where there is more, the connection is closed instead.
 const READ_BYTES: usize = 64 << 10;
@@ -56,6 +57,17 @@ pub struct Sender {
     pub(super) tls: TlsConnector,
     open: Open,
     most_open: usize,
+}
+
+/// What one attempt is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'a> {
+    pub delivery: DeliveryId,
+    pub event: &'a Event,
+    /// From 1.
+    pub attempt: u32,
+    /// What the receiver gets as `traceparent`; it gets none without.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why a request has no answer.
@@ -91,17 +103,24 @@ impl Sender {
         Ok(Self { keeping: client(settings.idle_per_host), single: client(0), guard, resolver, tls, open, most_open: settings.kept })
     }
 
+    /// How many connections to receivers are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.open.count()
+    }
+
     /// Makes one attempt that is no delivery's, and says so to the receiver.
     pub async fn test(&self, target: Target, event: &Event) -> Attempt {
-        self.send(&target.for_tests(), DeliveryId(uuid::Uuid::now_v7()), event, 1).await
+        let made = Made { delivery: DeliveryId(uuid::Uuid::now_v7()), event, attempt: 1, trace: event.traceparent };
+        self.send(&target.for_tests(), made).await
     }
 
     /// Makes one attempt. Whatever the receiver does, within the endpoint's timeout this ends in an outcome.
-    pub async fn send(&self, target: &Target, delivery: DeliveryId, event: &Event, attempt: u32) -> Attempt {
+    pub async fn send(&self, target: &Target, made: Made<'_>) -> Attempt {
         let started_at = clock::now();
         let started = Instant::now();
         let deadline = tokio::time::Instant::from_std(started) + target.timeout;
-        let outcome = match connect::until(deadline, self.exchange(target, delivery, event, attempt, started_at)).await {
+        let outcome = match connect::until(deadline, self.exchange(target, made, started_at)).await {
             Ok(Ok(answer)) => Outcome::Answered(answer),
             Ok(Err(failure)) => Outcome::Failed(failure),
             Err(_) => Outcome::Failed(Failure {
@@ -112,14 +131,14 @@ impl Sender {
         Attempt { started_at, took: started.elapsed(), outcome }
     }
 
-    async fn exchange(&self, target: &Target, delivery: DeliveryId, event: &Event, attempt: u32, at: Timestamp) -> Result<Answer, Failure> {
+    async fn exchange(&self, target: &Target, made: Made<'_>, at: Timestamp) -> Result<Answer, Failure> {
         self.guard.check_url(&target.url).map_err(|reason| classify::blocked(&reason))?;
         let uri = target.uri.as_ref().ok_or_else(classify::unusable_url)?;
         let request = || {
-            let mut request = Request::new(Full::new(event.body.clone()));
+            let mut request = Request::new(Full::new(made.event.body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri.clone();
-            *request.headers_mut() = target.headers(delivery, event, attempt, at);
+            *request.headers_mut() = target.headers(made, at);
             request
         };
         // Connections that are kept never outnumber this; what comes beyond closes its own.

@@ -4,11 +4,10 @@ use http::Uri;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use url::Url;
 
+use super::client::Made;
 use super::signature::SigningKeys;
 use crate::model::clock::Timestamp;
-use crate::model::delivery::DeliveryId;
 use crate::model::endpoint::Endpoint;
-use crate::model::event::Event;
 
 const PLAIN_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
 const EVENT: HeaderName = HeaderName::from_static("x-webhook-event");
@@ -16,6 +15,7 @@ const DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-webhook-attempt");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-webhook-timestamp");
 const TEST: HeaderName = HeaderName::from_static("x-webhook-test");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const STANDARD_ID: HeaderName = HeaderName::from_static("webhook-id");
 const STANDARD_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -72,7 +72,8 @@ impl Target {
     }
 
     /// All headers of one attempt, made at `at`.
-    pub(super) fn headers(&self, delivery: DeliveryId, event: &Event, attempt: u32, at: Timestamp) -> HeaderMap {
+    pub(super) fn headers(&self, made: Made<'_>, at: Timestamp) -> HeaderMap {
+        let Made { delivery, event, attempt, trace } = made;
         let mut headers = self.headers.clone();
         let seconds = at.timestamp().to_string();
         let id = value(&event.key.id);
@@ -85,6 +86,9 @@ impl Target {
         headers.insert(EVENT, value(&event.event_type));
         headers.insert(DELIVERY, value(delivery.0.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())));
         headers.insert(ATTEMPT, HeaderValue::from(attempt));
+        if let Some(trace) = trace {
+            headers.insert(TRACEPARENT, value(&trace.to_string()));
+        }
         headers
     }
 }

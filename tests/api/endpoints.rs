@@ -79,7 +79,9 @@ both_modes! {
         for (field, value) in table {
             assert_eq!(refused(&world, &json!({field: value})).await, [field], "{field}: {value}");
         }
-        assert_eq!(refused(&world, &json!({"rate_limit": {"max_requests": 0, "window": 1}})).await, ["rate_limit"]);
+        for limit in [json!({"max_requests": 0, "window": 1}), json!([1, 2]), json!([]), json!(7)] {
+            assert_eq!(refused(&world, &json!({"rate_limit": limit})).await, ["rate_limit"], "{limit}");
+        }
         assert_eq!(refused(&world, &json!({"retries": 3})).await.len(), 1, "a field that does not exist");
         assert!(world.api.get(ENDPOINTS).await.expect(200)["items"].as_array().unwrap().is_empty());
     }
@@ -129,7 +131,7 @@ both_modes! {
         let world = setup.await;
         let path = format!("{ENDPOINTS}/{}", world.register("/", &json!({})).await);
         let before = world.api.get(&path).await.expect(200);
-        for (field, value) in [("url", json!("nowhere")), ("tenant", json!("other")), ("secret", json!("another-secret")), ("name", json!("")), ("id", json!(7))] {
+        for (field, value) in [("url", json!("nowhere")), ("tenant", json!("other")), ("secret", json!("another-secret")), ("name", json!("")), ("id", json!(7)), ("rate_limit", json!([1, 2]))] {
             assert_eq!(problem(&world.api.patch(&path, &json!({"timeout": 9, field: value})).await, 400).len(), 1, "{field}");
         }
         assert_eq!(world.api.get(&path).await.expect(200), before);

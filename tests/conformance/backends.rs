@@ -50,7 +50,7 @@ pub(super) async fn redis_and_postgres() -> Stand {
 pub(super) async fn sharded() -> Stand {
     let (cluster, production) = (harness::Cluster::shared().await, production().await);
     let prefix = production.prefix.replace(['{', '}'], "");
-    let queue = RedisQueue::open(&RedisSettings { url: Secret::new(cluster.url()), prefix, lease: LEASE, shards: 4 }).expect("a URL");
+    let queue = RedisQueue::open(&RedisSettings { url: Secret::new(cluster.url()), prefix, lease: LEASE, shards: 4 }, None).expect("a URL");
     Stand { queue, ..production.stand }
 }
 

@@ -9,6 +9,7 @@ use posthaste::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Statu
 use posthaste::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use posthaste::model::event::{Event, EventFields, EventKey};
 use posthaste::model::pattern::Pattern;
+use posthaste::model::trace::TraceContext;
 use posthaste::ports::{Batch, Catalog, Claim, Queue, Records, Routed, Settlement};
 
 /// The length of every lease in these tests.
@@ -50,7 +51,13 @@ pub(crate) fn event_of(tenant: &str, id: &str, second: u32) -> Arc<Event> {
         version: "2".into(),
         timestamp: 1_763_757_296.123_456_7,
         accepted_at: at(second),
+        traceparent: trace_of(second),
     }))
+}
+
+/// Every other event brings a trace.
+pub(crate) fn trace_of(second: u32) -> Option<TraceContext> {
+    (second % 2 == 1).then(|| TraceContext::parse(&format!("00-{second:032x}-{second:016x}-01")).expect("valid"))
 }
 
 pub(crate) fn spec(name: &str) -> EndpointSpec {

@@ -1,8 +1,8 @@
-//! `settle`, `depth` and `ping`.
+//! `settle`, `depth`, `oldest` and `ping`.
 
 use bytes::Bytes;
 use posthaste::model::dead_letter::DeadLetter;
-use posthaste::ports::{Depth, Reserved, Settlement};
+use posthaste::ports::{Depth, Oldest, Reserved, Settlement};
 
 use super::fixtures::{Stand, at, ids, key};
 use super::for_all_queues;
@@ -12,6 +12,7 @@ for_all_queues! {
     settling_twice_is_settling_once_but_for_dead_letters
     an_empty_settlement_changes_nothing
     the_depth_tells_what_waits
+    the_oldest_is_what_has_waited_for_longest
     a_queue_that_works_answers_a_ping
 }
 
@@ -70,6 +71,21 @@ async fn the_depth_tells_what_waits(stand: Stand) {
     let _held = (stand.claim(1).await, stand.claim(1).await);
     stand.queue.claim_due(1, true).await.expect("claimed");
     assert_eq!(depth(&stand).await, Depth { events: 1, deliveries: 2, dead_letters: 0 });
+}
+
+async fn the_oldest_is_what_has_waited_for_longest(stand: Stand) {
+    let oldest = async || stand.queue.oldest().await.expect("looked");
+    assert_eq!(oldest().await, Oldest::default());
+    stand.offer(&["a", "b", "c"]).await;
+    let ids = ids(3);
+    stand.settle(Settlement { scheduled: vec![(ids[0], at(7)), (ids[1], at(3)), (ids[2], at(5))], ..Settlement::default() }).await;
+    assert_eq!(oldest().await, Oldest { event: Some(at(0)), due: Some(at(3)) });
+    let _held = stand.claim(1).await;
+    assert_eq!(stand.queue.claim_due(1, true).await.expect("claimed").ids, [ids[1]]);
+    assert_eq!(oldest().await, Oldest { event: Some(at(1)), due: Some(at(5)) });
+    let _rest = stand.claim(2).await;
+    stand.settle(Settlement { unscheduled: ids, ..Settlement::default() }).await;
+    assert_eq!(oldest().await, Oldest::default());
 }
 
 async fn a_queue_that_works_answers_a_ping(stand: Stand) {

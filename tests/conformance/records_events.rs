@@ -4,7 +4,7 @@ use posthaste::model::delivery::Status;
 use posthaste::model::event::Event;
 use posthaste::ports::{Accepted, Batch, Known, Routed};
 
-use super::fixtures::{Stand, at, event, event_of, key, keys, state};
+use super::fixtures::{Stand, at, event, event_of, key, keys, state, trace_of};
 use super::for_both_backends;
 
 for_both_backends! {
@@ -140,11 +140,13 @@ async fn accepting_an_event_that_was_set_aside_replaces_it_as_a_new_one(stand: S
         version: "3".into(),
         timestamp: 2.0,
         accepted_at: at(9),
+        traceparent: trace_of(9),
     });
     let again = [std::sync::Arc::new(mended.clone()), event("b", 1)];
     assert_eq!(stand.records.accept(&again).await.expect("accepted"), [true, false]);
     let loaded = load(&stand, &["a"]).await.remove(0);
     assert_eq!((&loaded.event_type, loaded.data(), loaded.accepted_at), (&mended.event_type, "1", at(1)));
+    assert_eq!(loaded.traceparent, trace_of(9));
     assert_eq!(stand.records.accept(&again).await.expect("accepted"), [false, false]);
 }
 

@@ -72,7 +72,7 @@ both_modes! {
 
     async fn what_is_no_json_object_is_answered_with_400(setup: Setup) {
         let world = setup.await;
-        for body in ["", "nonsense", "7", "\"e\"", "{", r#"{"id":"e","event_type":"a","data":1}}"#, "[1]", "[[]]", "[]", "[{}"] {
+        for body in ["", "nonsense", "7", "\"e\"", "{", r#"{"id":"e","event_type":"a","data":1}}"#, "[1]", "[[]]", "[]", "[{}", r#"[["e","a",1,null,null,null,null]]"#] {
             let answer = world.api.post_text(EVENTS, body).await;
             named(&answer, 400);
         }

@@ -12,6 +12,7 @@ pub(crate) struct Api {
     pub(crate) client: reqwest::Client,
     base: String,
     token: Option<String>,
+    key: Option<String>,
 }
 
 /// An answer: its status and its body; `Null` when it has none or is not JSON.
@@ -36,12 +37,17 @@ impl Api {
         // Fails when it is installed already, and then all is well.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(LONG).build().expect("a client");
-        Self { client, base: base.to_owned(), token: None }
+        Self { client, base: base.to_owned(), token: None, key: None }
     }
 
     /// The same with `Authorization: Bearer <token>`.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same with `Idempotency-Key: <key>`.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     /// The status of `/ready`; `None` when nothing answers.
@@ -63,15 +69,23 @@ impl Api {
     /// The status of an answer to these bytes; `None` when none came within ten seconds.
     pub(crate) async fn try_post(&self, path: &str, body: &str) -> Option<u16> {
         let request = self.client.post(format!("{}{path}", self.base)).timeout(Duration::from_secs(10));
-        let answer = request.header("content-type", "application/json").body(body.to_owned()).send().await;
+        let answer = self.as_told(request).header("content-type", "application/json").body(body.to_owned()).send().await;
         Some(answer.ok()?.status().as_u16())
     }
 
-    async fn send_text(&self, method: Method, path: &str, body: Option<String>) -> Answered {
-        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+    /// With the token and the key.
+    fn as_told(&self, mut request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
+        if let Some(key) = &self.key {
+            request = request.header("idempotency-key", key);
+        }
+        request
+    }
+
+    async fn send_text(&self, method: Method, path: &str, body: Option<String>) -> Answered {
+        let mut request = self.as_told(self.client.request(method.clone(), format!("{}{path}", self.base)));
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }

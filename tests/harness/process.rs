@@ -53,6 +53,14 @@ impl Launch {
             .requests_may_reach_this_machine()
     }
 
+    /// A line as one types it: a shell runs it, and finds the program by its name. Nothing configures that.
+    #[expect(clippy::disallowed_methods, reason = "no setting: the shell needs it to find anything")]
+    pub(crate) fn typed(line: &str) -> Self {
+        let folder = Path::new(env!("CARGO_BIN_EXE_posthaste")).parent().expect("a file is in a folder");
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("every process has one"));
+        Self { args: Vec::new(), env: vec![("PATH".into(), path)], port: places::free_port(), shell: Some(line.to_owned()) }
+    }
+
     /// `role`: all, api or worker.
     pub(crate) fn serve(role: &str, postgres_url: &str, redis_url: &str, prefix: &str) -> Self {
         let launch = Self::new(["serve", "--role", role]).listening();
@@ -112,7 +120,10 @@ impl Launch {
 
     /// Starts it, and does not wait.
     pub(crate) fn spawn(self) -> Process {
-        let name = format!("posthaste {}", self.args.join(" "));
+        let name = match &self.shell {
+            Some(line) if self.args.is_empty() => line.clone(),
+            _ => format!("posthaste {}", self.args.join(" ")),
+        };
         let program = env!("CARGO_BIN_EXE_posthaste");
         let mut command = Command::new(if self.shell.is_some() { "sh" } else { program });
         if let Some(script) = &self.shell {

@@ -1,7 +1,7 @@
 //! Programs in other languages: what `scripts/install-verifiers.sh` installs, and the scripts in `tests/receivers`.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,6 +50,16 @@ pub(crate) async fn schemathesis(url: &str, more: &[String]) {
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What another installed program did, run in the folder of this package. It need not have ended well.
+pub(crate) async fn tool(name: &str, args: &[&str]) -> Output {
+    let program = installed(&format!("venv/bin/{name}"));
+    let mut command = std::process::Command::new(&program);
+    // No cluster that somebody is logged in to has anything to do with tests.
+    command.args(args).current_dir(root()).env("KUBECONFIG", "/dev/null").env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
+    let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    ran.unwrap_or_else(|error| panic!("{}: {error}. To install it: sh scripts/install-verifiers.sh", program.display()))
 }
 
 fn recorded(secret: &str, request: &Received, newest: bool) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Authority, Gate, LONG, Raw, Receiver, World, eventually};
+use crate::harness::{Authority, Gate, LONG, Raw, Receiver, Reply, World, eventually};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
 
@@ -86,6 +86,24 @@ async fn however_many_hosts_there_are_no_more_connections_are_kept_than_the_sett
         assert_eq!(world.api.ended(&name).await["status"], "delivered");
         receivers.push(receiver);
     }
+    eventually(LONG, async || (world.app.connections() <= before + KEPT).then_some(())).await;
+    assert!(world.app.connections() > before, "some are kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_one_host_no_more_unused_connections_are_kept_than_the_setting_says() {
+    const KEPT: usize = 4;
+    let setup = World::embedded().set("POSTHASTE__LIMITS__ENDPOINT_IN_FLIGHT", "4").set("POSTHASTE__CONNECTIONS__IDLE", "600");
+    let world = setup.await;
+    let before = world.app.connections();
+    let gate = Gate::closed();
+    let behind = gate.clone();
+    world.receiver.rule("/", move |_| Reply::status(204).behind(&behind));
+    world.register("/", &json!({"in_flight": 20})).await;
+    world.api.send(&events(20)).await;
+    eventually(LONG, async || (world.receiver.peak("/") == 20).then_some(())).await;
+    gate.open();
+    world.api.wait_for_deliveries("delivered", 20).await;
     eventually(LONG, async || (world.app.connections() <= before + KEPT).then_some(())).await;
     assert!(world.app.connections() > before, "some are kept");
 }

@@ -3,9 +3,9 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 17] = [
+const PLACES: [(&str, &[&str]); 19] = [
     ("fail", &["src/faults"]),
-    ("reqwest", &["src/cli"]),
+    ("reqwest", &["src/cli", "src/telemetry/traces"]),
     ("hyper_util", &["src/sender"]),
     ("h2", &["src/sender"]),
     ("tokio_rustls", &["src/sender"]),
@@ -17,7 +17,9 @@ const PLACES: [(&str, &[&str]); 17] = [
     ("libsqlite3_sys", &["src/backends/sqlite"]),
     ("ring", &["src/backends/vault"]),
     ("prometheus", &["src/telemetry"]),
-    ("axum", &["src/api", "src/demo"]),
+    ("axum", &["src/api", "src/demo", "src/cli/listen"]),
+    ("mimalloc", &["src/main"]),
+    ("clap_complete", &["src/main"]),
     ("utoipa", &["src/api"]),
     ("utoipa_axum", &["src/api"]),
     ("pulldown_cmark", &["src/api/openapi"]),

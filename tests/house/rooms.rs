@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("api", &["model", "ports"]),
     ("cli", &["model"]),
     ("demo", &["model", "ports"]),
-    // Metrics observe what the ports describe.
+    // Metrics and spans observe what the ports describe.
     ("telemetry", &["model", "ports", "config"]),
 ];
 

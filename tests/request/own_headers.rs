@@ -8,7 +8,7 @@ use crate::harness::{World, both_modes};
 const ENDPOINTS: &str = "/api/webhooks/endpoints";
 
 /// Every header of ours and of the connection, in some spelling.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "Content-Type",
     "User-Agent",
     "X-Webhook-Signature",
@@ -20,6 +20,7 @@ const RESERVED: [&str; 15] = [
     "Webhook-Id",
     "WEBHOOK-TIMESTAMP",
     "webhook-signature",
+    "TraceParent",
     "Host",
     "content-length",
     "Transfer-Encoding",

@@ -21,6 +21,10 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         }
         "Event" => event(),
         "Events" => event(),
+        "EventWithDeliveries" => with(
+            listed_event(),
+            json!({"data": {"order": 1042, "total": "99.90"}, "data_bytes": 30, "deliveries": [delivery()], "next_cursor": null}),
+        ),
         "Health" => json!({"status": "ok"}),
         "ListedEndpoint" => listed(),
         "ListedEvent" => listed_event(),

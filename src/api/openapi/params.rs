@@ -41,6 +41,24 @@ pub(in crate::api) struct DeliveryPath {
 }
 
 #[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes what handlers read")]
+pub(in crate::api) struct EventPath {
+    /// The event. What may not stand in a path is percent-encoded, slashes included (`%2F`).
+    #[param(pattern = "^[!-~]{1,255}$", example = "order-1042-created")]
+    id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what handlers read")]
+pub(in crate::api) struct OfTenant {
+    /// Whose it is: `default`, or that of the token, when it is left out.
+    #[param(value_type = Option<shapes::Tenant>)]
+    tenant: Option<String>,
+}
+
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what handlers read")]
 pub(in crate::api) struct InTenant {

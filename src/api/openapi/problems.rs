@@ -15,6 +15,8 @@ use crate::ports::{BackendError, RetryError};
 
 /// The answer of calls that cannot be done as things stand.
 pub(in crate::api) struct Conflicts;
+/// The answer of calls whose key came with something else before.
+pub(in crate::api) struct KeyReused;
 /// The answer of calls that are not there for everybody.
 pub(in crate::api) struct NotThere;
 /// The answer of a process that cannot do its work.
@@ -23,6 +25,12 @@ pub(in crate::api) struct Unready;
 impl IntoResponses for Conflicts {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         shared("409", "Conflict")
+    }
+}
+
+impl IntoResponses for KeyReused {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        shared("422", "KeyReused")
     }
 }
 
@@ -104,6 +112,7 @@ fn kinds() -> Vec<Kind> {
         kind("NotFound", "404", "There is no such thing, or the token may not see it", ApiError::NotFound("endpoint")),
         kind("Conflict", "409", "It cannot be done as things stand", RetryError::NotFailed(Status::Delivered).into()),
         kind("TooLarge", "413", "The body is larger than `http.max_body_bytes`, or an event than `limits.max_event_bytes`", too_large),
+        kind("KeyReused", "422", "The `Idempotency-Key` came with another body before", ApiError::KeyReused),
         kind("MediaType", "415", "The body is not sent as JSON", ApiError::MediaType),
         kind("Error", "500", "Something went wrong in Posthaste, and was logged", refused.into()),
         Kind { header: retry, ..kind("Unavailable", "503", "A backend is away, or the call took over 30 s: try again", away.into()) },

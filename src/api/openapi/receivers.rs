@@ -36,6 +36,12 @@ fn headers() -> Vec<(&'static str, Value, Value, &'static str)> {
         ("X-Webhook-Attempt", json!({"type": "integer", "minimum": 1}), 1.into(), "1, 2, 3 …"),
         ("X-Webhook-Timestamp", json!({"type": "integer"}), 1_767_323_046.into(), "Unix seconds of this attempt."),
         ("X-Webhook-Test", json!({"const": "true"}), "true".into(), "On test deliveries only."),
+        (
+            "traceparent",
+            json!({"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into(),
+            "The trace that the attempt belongs to (W3C Trace Context), where the event has one.",
+        ),
         ("webhook-id", json!({"type": "string", "pattern": "^[!-~]{1,255}$"}), "order-1042-created".into(), "The event's id."),
         ("webhook-timestamp", json!({"type": "integer"}), 1_767_323_046.into(), "The same seconds as `X-Webhook-Timestamp`."),
         (
@@ -68,7 +74,7 @@ pub(super) fn section() -> Value {
     let parameters: Vec<_> = headers()
         .into_iter()
         .map(|(name, schema, example, description)| {
-            let required = name != "X-Webhook-Test";
+            let required = !["X-Webhook-Test", "traceparent"].contains(&name);
             json!({"name": name, "in": "header", "required": required, "description": description, "schema": schema, "example": example})
         })
         .collect();

@@ -114,6 +114,7 @@ fn event() -> Value {
             "source": {"type": ["string", "null"], "pattern": NO_NUL, "default": ""},
             "version": {"type": ["string", "null"], "pattern": NO_NUL, "default": "1.0"},
             "tenant": tenant("`default`, or that of the token, when it is left out."),
+            "traceparent": {"description": "The trace that it goes on with (W3C Trace Context), which receivers get too; without one, that of the header `traceparent`. What is no `traceparent` is ignored."},
         },
     })
 }

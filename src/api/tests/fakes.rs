@@ -5,7 +5,7 @@ mod pacing;
 mod retries;
 mod runs;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,15 +14,16 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::endpoint::{Endpoint, EndpointSpec, NewEndpoint};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::outcome::Attempt;
 use crate::model::page::Page;
 use crate::model::rotation::{EarlierSecret, Rotation};
 use crate::model::run::Run;
 use crate::model::secret::Secret;
 use crate::ports::{
-    Accepted, BackendError, Batch, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Observe, PartHealth,
-    Readiness, Records,
+    Accepted, BackendError, Batch, Breakers, Catalog, CatalogError, Changes, Depth, Door, Encrypted, Forgotten, Known, Load, Observe,
+    PartHealth, Phase, Pool, Readiness, Records, Wait,
 };
 
 pub(super) use checks::FakeChecks;
@@ -41,6 +42,9 @@ fn refused<T>() -> Result<T, BackendError> {
 #[derive(Default)]
 pub(super) struct FakeDoor {
     pub(super) accepted: Mutex<Vec<Event>>,
+    /// Requests with a key, as they came, and what the next one is answered.
+    pub(super) keyed: Mutex<Vec<KeyedRequest>>,
+    pub(super) taken: Mutex<Option<Taken>>,
     pub(super) away: Mutex<bool>,
     pub(super) stuck: Mutex<bool>,
 }
@@ -58,6 +62,15 @@ impl Door for FakeDoor {
         let new = vec![true; events.len()];
         self.accepted.lock().expect("a lock").extend(events);
         Ok(new)
+    }
+
+    async fn accept_keyed(&self, request: KeyedRequest, events: Vec<Event>) -> Result<Taken, BackendError> {
+        self.keyed.lock().expect("a lock").push(request);
+        let taken = self.taken.lock().expect("a lock").take();
+        if let Some(taken) = taken {
+            return Ok(taken);
+        }
+        self.accept(events).await.map(Taken::Now)
     }
 }
 
@@ -165,6 +178,12 @@ impl Records for FakeRecords {
     async fn accept(&self, _: &[std::sync::Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         refused()
     }
+    async fn accept_keyed(&self, _: &KeyedRequest, _: &[std::sync::Arc<Event>]) -> Result<Taken, BackendError> {
+        refused()
+    }
+    async fn forget_keyed(&self, _: Timestamp, _: usize) -> Result<u64, BackendError> {
+        refused()
+    }
     async fn known(&self, _: &[EventKey]) -> Result<Vec<Known>, BackendError> {
         refused()
     }
@@ -207,6 +226,10 @@ impl Records for FakeRecords {
 
     async fn events(&self, _: &EventFilter, _: Option<&EventPlace>, _: u32) -> Result<Page<EventView, EventPlace>, BackendError> {
         refused()
+    }
+
+    async fn event(&self, _: &EventKey, _: usize) -> Result<Option<EventDetail>, BackendError> {
+        Ok(None)
     }
 
     async fn deliveries(
@@ -264,14 +287,20 @@ pub(super) struct FakeObserve;
 
 impl Observe for FakeObserve {
     fn triggered(&self, _: &str, _: u64) {}
-    fn attempted(&self, _: &Endpoint, _: &str, _: u32, _: &Attempt) {}
+    fn phase(&self, _: Phase, _: bool) {}
+    fn capacity(&self, _: u64, _: u64) {}
+    fn attempted(&self, _: &Endpoint, _: &Event, _: u32, _: &Attempt) {}
     fn settled(&self, _: &str, _: bool) {}
     fn dead_letter(&self, _: &'static str) {}
     fn depth(&self, _: Depth) {}
     fn endpoints_active(&self, _: u64) {}
-    fn endpoints_broken(&self, _: u64) {}
-    fn rate_limited(&self, _: u64) {}
-    fn in_flight(&self, _: u64) {}
+    fn oldest(&self, _: Duration, _: Duration) {}
+    fn oldest_unrouted(&self, _: Duration) {}
+    fn breakers(&self, _: Breakers, _: &[Arc<Endpoint>]) {}
+    fn waits(&self, _: Wait, _: u64) {}
+    fn load(&self, _: Load) {}
+    fn called(&self, _: &'static str, _: &'static str, _: Duration, _: bool) {}
+    fn pool(&self, _: Pool) {}
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}
     fn swept(&self, _: u64, _: u64) {}

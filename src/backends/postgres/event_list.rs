@@ -6,7 +6,7 @@ use diesel::QueryResult;
 use diesel::sql_types::{Array, BigInt, Double, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::lists::{self, FIRST_LOOK, LONGEST_LOOK, PATIENCE};
+use super::lists::{self, FIRST_LOOK, LONGEST_LOOK};
 use super::statement::statement;
 use super::{FIRST_TIME, LAST_TIME, Postgres, in_calendar};
 use crate::model::clock::Timestamp;
@@ -140,19 +140,25 @@ async fn page(
     let started = Instant::now();
     let until = filter.until.unwrap_or(LAST_TIME);
     let (mut after, mut rows) = (after.filter(|after| after.at < until), FIRST_LOOK.max(i64::from(limit) + 1));
+    let start = after.clone().unwrap_or_else(|| EventPlace { at: until, key: EventKey { tenant: "".into(), id: "".into() } });
     let mut found = Vec::new();
     loop {
         let missing = i64::try_from(wanted - found.len()).unwrap_or(i64::MAX);
         let before = after.as_ref().map_or((until, "", ""), |after| (after.at, &*after.key.tenant, &*after.key.id));
         let seen = look(connection, filter, (in_calendar(before.0), before.1, before.2), rows, missing).await?;
         found.extend(seen.found);
-        if found.len() >= wanted || seen.last.is_none() {
+        let Some(last) = seen.last.filter(|_| found.len() < wanted) else {
             return Ok(Page::from_rows(found, limit, EventView::place));
+        };
+        let next = match &filter.tenant {
+            Some(own) if **own != *last.key.tenant => last.border(own),
+            _ => last.clone(),
+        };
+        // Where too many of one time are other tenants', the next page would be this one again.
+        if lists::is_over(started) && next < start {
+            return Ok(Page { items: found, next: Some(next) });
         }
-        if started.elapsed() >= PATIENCE {
-            return Ok(Page { items: found, next: seen.last });
-        }
-        (after, rows) = (seen.last, (rows * 2).min(LONGEST_LOOK));
+        (after, rows) = (Some(last), (rows * 2).min(LONGEST_LOOK));
     }
 }
 

@@ -8,10 +8,28 @@ use diesel::sql_types::{Array, BigInt, Double, Integer, Json, Nullable, Text, Ti
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::Postgres;
-use super::statement::{RawJson, statement};
+use super::statement::{RawJson, Traceparent, statement, traceparents};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
+use crate::model::event_view::{EventDetail, EventView};
+use crate::model::trace::TraceContext;
 use crate::ports::{Accepted, BackendError, Known};
+
+/// Inserts events from nine columns, in this order, and from what else is named. Answers the keys of those that were not there.
+macro_rules! insert_accepted_sql {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
+             traceparent) SELECT v.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) AS v",
+            $from,
+            " ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
+             data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \
+             traceparent = EXCLUDED.traceparent, set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL \
+             RETURNING e.tenant, e.id"
+        )
+    };
+}
+pub(super) use insert_accepted_sql;
 
 statement! {
     InsertAccepted<'a> {
@@ -23,11 +41,9 @@ statement! {
         version: Vec<&'a str> => Array<Text>,
         timestamp: Vec<f64> => Array<Double>,
         created_at: Vec<Timestamp> => Array<Timestamptz>,
+        traceparent: Vec<Option<Traceparent>> => Array<Nullable<Text>>,
     } -> (Text, Text) =
-        "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at) \
-         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
-         data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \
-         set_aside = NULL WHERE e.set_aside IS NOT NULL AND e.routed_at IS NULL RETURNING e.tenant, e.id"
+        insert_accepted_sql!("")
 }
 
 statement! {
@@ -46,11 +62,22 @@ statement! {
         max_bytes: i32 => Integer,
         tenant: Vec<&'a str> => Array<Text>,
         id: Vec<&'a str> => Array<Text>,
-    } -> (Text, Text, Text, Nullable<Text>, Integer, Text, Text, Double, Timestamptz) =
+    } -> (Text, Text, Text, Nullable<Text>, Integer, Text, Text, Double, Timestamptz, Nullable<Text>) =
         "SELECT e.tenant, e.id, e.event_type, CASE WHEN octet_length(e.data::text) <= ? THEN e.data::text END, \
-         octet_length(e.data::text), e.source, e.version, e.\"timestamp\", e.created_at \
+         octet_length(e.data::text), e.source, e.version, e.\"timestamp\", e.created_at, left(e.traceparent, 56) \
          FROM unnest(?, ?) AS v (tenant, id) JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id \
          WHERE e.routed_at IS NULL AND e.set_aside IS NULL"
+}
+
+statement! {
+    LookUp<'a> {
+        max_bytes: i32 => Integer,
+        tenant: &'a str => Text,
+        id: &'a str => Text,
+    } -> (Text, Text, Text, Double, Timestamptz, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Integer) =
+        "SELECT event_type, source, version, \"timestamp\", created_at, routed_at, set_aside, \
+         CASE WHEN octet_length(data::text) <= ? THEN data::text END, octet_length(data::text) \
+         FROM webhook_events WHERE tenant = ? AND id = ?"
 }
 
 statement! {
@@ -65,11 +92,11 @@ statement! {
          AND (created_at, tenant, id) > (?, ?, ?) ORDER BY created_at, tenant, id LIMIT ?"
 }
 
-/// An event's row: tenant, id, type, data, source, version, timestamp, acceptance.
-pub(super) type EventRow = (String, String, String, String, String, String, f64, Timestamp);
+/// An event's row: tenant, id, type, data, source, version, timestamp, acceptance, and as much of `traceparent` as counts.
+pub(super) type EventRow = (String, String, String, String, String, String, f64, Timestamp, Option<String>);
 
 pub(super) fn event_of(row: EventRow) -> Event {
-    let (tenant, id, event_type, data, source, version, timestamp, accepted_at) = row;
+    let (tenant, id, event_type, data, source, version, timestamp, accepted_at, traceparent) = row;
     Event::new(EventFields {
         key: EventKey { tenant: intern_tenant(&tenant), id: id.into() },
         event_type: event_type.into(),
@@ -78,22 +105,32 @@ pub(super) fn event_of(row: EventRow) -> Event {
         version,
         timestamp,
         accepted_at,
+        traceparent: traceparent.and_then(|text| TraceContext::parse(&text)),
     })
 }
 
 /// The same, with the length of the data, which is left out where it is too long.
-type AcceptedRow = (String, String, String, Option<String>, i32, String, String, f64, Timestamp);
+type AcceptedRow = (String, String, String, Option<String>, i32, String, String, f64, Timestamp, Option<String>);
 
 fn accepted_of(row: AcceptedRow) -> Accepted {
-    let (tenant, id, event_type, data, bytes, source, version, timestamp, accepted_at) = row;
+    let (tenant, id, event_type, data, bytes, source, version, timestamp, accepted_at, traceparent) = row;
     match data {
-        Some(data) => Accepted::Event(event_of((tenant, id, event_type, data, source, version, timestamp, accepted_at))),
+        Some(data) => Accepted::Event(event_of((tenant, id, event_type, data, source, version, timestamp, accepted_at, traceparent))),
         None => Accepted::TooLarge {
             key: EventKey { tenant: intern_tenant(&tenant), id: id.into() },
             event_type: event_type.into(),
             bytes: u64::try_from(bytes).unwrap_or(0),
         },
     }
+}
+
+/// The same for one that is shown: type, source, version, timestamp, acceptance, routing, why it is set aside, data and its length.
+type DetailRow = (String, String, String, f64, Timestamp, Option<Timestamp>, Option<String>, Option<String>, i32);
+
+fn detail_of(key: &EventKey, row: DetailRow) -> EventDetail {
+    let (event_type, source, version, timestamp, created_at, routed_at, set_aside, data, bytes) = row;
+    let view = EventView { key: key.clone(), event_type, source, version, timestamp, created_at, routed_at, set_aside };
+    EventDetail { view, data, data_bytes: u64::try_from(bytes).unwrap_or(0) }
 }
 
 fn tenants(keys: &[EventKey]) -> Vec<&str> {
@@ -104,13 +141,24 @@ fn ids(keys: &[EventKey]) -> Vec<&str> {
     keys.iter().map(|key| &*key.id).collect()
 }
 
-/// Answers the keys of those that were not there.
-pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, mut rows: Vec<&Event>) -> QueryResult<Vec<(String, String)>> {
-    // Each once: a row cannot be written twice by one statement.
+/// Each once: a row cannot be written twice by one statement. In one order for everybody: two who insert the same keys then wait for each
+/// other in turn, never in a circle.
+pub(super) fn in_order(mut rows: Vec<&Event>) -> Vec<&Event> {
     let mut seen = HashSet::with_capacity(rows.len());
     rows.retain(|event| seen.insert(&event.key));
-    // In one order for everybody: two who insert the same keys then wait for each other in turn, never in a circle.
     rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows
+}
+
+/// Whether each of them was inserted, the first time that it comes.
+pub(super) fn flags(events: &[Arc<Event>], inserted: &[(String, String)]) -> Vec<bool> {
+    let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
+    events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect()
+}
+
+/// Answers the keys of those that were not there.
+pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, rows: Vec<&Event>) -> QueryResult<Vec<(String, String)>> {
+    let rows = in_order(rows);
     let statement = InsertAccepted {
         tenant: rows.iter().map(|event| &*event.key.tenant).collect(),
         id: rows.iter().map(|event| &*event.key.id).collect(),
@@ -120,6 +168,7 @@ pub(super) async fn insert_accepted(connection: &mut AsyncPgConnection, mut rows
         version: rows.iter().map(|event| event.version.as_str()).collect(),
         timestamp: rows.iter().map(|event| event.timestamp).collect(),
         created_at: rows.iter().map(|event| event.accepted_at).collect(),
+        traceparent: traceparents(rows.iter().copied()),
     };
     statement.load(connection).await
 }
@@ -131,9 +180,8 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let inserted = insert_accepted(&mut connection, events.iter().map(|event| &**event).collect());
-        let inserted = self.within(inserted).await?;
-        let mut new: HashSet<(&str, &str)> = inserted.iter().map(|(tenant, id)| (tenant.as_str(), id.as_str())).collect();
-        Ok(events.iter().map(|event| new.remove(&(&*event.key.tenant, &*event.key.id))).collect())
+        let inserted = self.call("accept", inserted).await?;
+        Ok(flags(events, &inserted))
     }
 
     pub(super) async fn known_events(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
@@ -142,7 +190,7 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let statement = FindKnown { tenant: tenants(keys), id: ids(keys) };
-        let found: Vec<Option<String>> = self.within(statement.load(&mut *connection)).await?;
+        let found: Vec<Option<String>> = self.call("known", statement.load(&mut *connection)).await?;
         let known = |state: Option<String>| match state.as_deref() {
             None => Known::No,
             Some("routed") => Known::Routed,
@@ -159,8 +207,15 @@ impl Postgres {
         let mut connection = self.pooled().await?;
         let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
         let statement = LoadAccepted { max_bytes, tenant: tenants(keys), id: ids(keys) };
-        let rows: Vec<AcceptedRow> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<AcceptedRow> = self.call("load_accepted", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(accepted_of).collect())
+    }
+
+    pub(super) async fn one_event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError> {
+        let mut connection = self.pooled().await?;
+        let max_bytes = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let rows: Vec<DetailRow> = self.within(LookUp { max_bytes, tenant: &key.tenant, id: &key.id }.load(&mut *connection)).await?;
+        Ok(rows.into_iter().next().map(|row| detail_of(key, row)))
     }
 
     pub(super) async fn unrouted_events(
@@ -177,7 +232,7 @@ impl Postgres {
             from_id: from.map_or("", |(_, key)| &key.id),
             max: i64::try_from(max).unwrap_or(i64::MAX),
         };
-        let rows: Vec<(String, String, Timestamp)> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<(String, String, Timestamp)> = self.call("unrouted", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(|(tenant, id, at)| (EventKey { tenant: intern_tenant(&tenant), id: id.into() }, at)).collect())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
-use super::errors::{failure, is_conflict, unavailable};
+use super::errors::{is_conflict, unavailable};
 use super::{Postgres, owners, totals, write};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventKey};
@@ -108,10 +108,7 @@ impl Postgres {
             Some(connection) => connection,
             None => self.recording_connection().await?,
         };
-        let outcome = tokio::time::timeout(self.deadline, write(&mut connection, part))
-            .await
-            .map_err(|elapsed| unavailable(&self.connector.address, elapsed))?
-            .map_err(|error| failure(&self.connector.address, error));
+        let outcome = self.call("record", write(&mut connection, part)).await;
         // After a refusal the connection is as good as new: the transaction, if any, was rolled back.
         if !matches!(outcome, Err(BackendError::Unavailable { .. })) {
             *place = Some(connection);

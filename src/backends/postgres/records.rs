@@ -12,9 +12,10 @@ use super::schema::webhook_catalog;
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::page::Page;
-use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
+use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Pool, Records};
 
 /// How long a ping waits for a connection.
 const PING: Duration = Duration::from_millis(1500);
@@ -25,8 +26,16 @@ impl Records for Postgres {
         super::errors::BACKEND
     }
 
+    fn pool(&self) -> Option<Pool> {
+        Some(self.pool_state())
+    }
+
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         self.accept_events(events).await
+    }
+
+    async fn accept_keyed(&self, request: &KeyedRequest, events: &[Arc<Event>]) -> Result<Taken, BackendError> {
+        self.accept_keyed_events(request, events).await
     }
 
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
@@ -81,6 +90,10 @@ impl Records for Postgres {
         self.forget_old_events(before, from, max).await
     }
 
+    async fn forget_keyed(&self, before: Timestamp, max: usize) -> Result<u64, BackendError> {
+        self.forget_old_keyed(before, max).await
+    }
+
     async fn events(
         &self,
         filter: &EventFilter,
@@ -88,6 +101,10 @@ impl Records for Postgres {
         limit: u32,
     ) -> Result<Page<EventView, EventPlace>, BackendError> {
         self.list_events(filter, after, limit).await
+    }
+
+    async fn event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError> {
+        self.one_event(key, max_bytes).await
     }
 
     async fn deliveries(
@@ -121,6 +138,6 @@ impl Records for Postgres {
         let pooled = tokio::time::timeout(PING, self.pooled()).await;
         let mut connection = pooled.unwrap_or_else(|_still_trying| Err(self.connector.no_connection_yet()))?;
         let query = webhook_catalog::table.select(webhook_catalog::revision);
-        self.within(query.first::<i64>(&mut *connection)).await.map(drop)
+        self.call("ping", query.first::<i64>(&mut *connection)).await.map(drop)
     }
 }

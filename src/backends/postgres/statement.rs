@@ -2,7 +2,10 @@
 
 use diesel::pg::Pg;
 use diesel::serialize::{IsNull, Output, Result, ToSql};
-use diesel::sql_types::Json;
+use diesel::sql_types::{Json, Text};
+
+use crate::model::event::Event;
+use crate::model::trace::TraceContext;
 
 /// JSON text as Postgres reads it: no tree is made of it, and it is not copied on the way.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +16,23 @@ impl ToSql<Json, Pg> for RawJson<'_> {
         std::io::Write::write_all(out, self.0.as_bytes())?;
         Ok(IsNull::No)
     }
+}
+
+/// `traceparent` as text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Traceparent(TraceContext);
+
+impl ToSql<Text, Pg> for Traceparent {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> Result {
+        std::io::Write::write_fmt(out, format_args!("{}", self.0))?;
+        Ok(IsNull::No)
+    }
+}
+
+/// The column of the events' traces; empty when none has one, for `unnest` fills what is missing with NULL.
+pub(super) fn traceparents<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Option<Traceparent>> {
+    let traces: Vec<_> = events.map(|event| event.traceparent.map(Traceparent)).collect();
+    if traces.iter().all(Option::is_none) { Vec::new() } else { traces }
 }
 
 /// Declares a struct that is a statement. Its fields are bound to the `?` of the text, in order, as the SQL type after `=>`.

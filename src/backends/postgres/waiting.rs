@@ -18,10 +18,10 @@ statement! {
         id: Vec<Uuid> => Array<SqlUuid>,
     } -> (
         SqlUuid, BigInt, Integer, Nullable<Timestamptz>, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Double>,
-        Nullable<Timestamptz>
+        Nullable<Timestamptz>, Nullable<Text>
     ) =
         "SELECT d.id, d.endpoint_id, d.attempt_count, d.next_retry_at, d.event_type, d.tenant, d.event_id, e.data::text, e.source, \
-         e.version, e.\"timestamp\", e.created_at FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id \
+         e.version, e.\"timestamp\", e.created_at, left(e.traceparent, 56) FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id \
          LEFT JOIN webhook_events e ON e.tenant = d.tenant AND e.id = d.event_id WHERE d.status IN ('pending', 'retrying')"
 }
 
@@ -39,6 +39,7 @@ type WaitingRow = (
     Option<String>,
     Option<f64>,
     Option<Timestamp>,
+    Option<String>,
 );
 
 statement! {
@@ -53,10 +54,10 @@ statement! {
 }
 
 fn waiting_of(row: WaitingRow) -> Waiting {
-    let (id, endpoint_id, attempts, due, event_type, tenant, event_id, data, source, version, timestamp, accepted_at) = row;
+    let (id, endpoint_id, attempts, due, event_type, tenant, event_id, data, source, version, timestamp, accepted_at, traceparent) = row;
     let own = data.zip(source).zip(version.zip(timestamp)).zip(accepted_at);
     let event = own.map(|(((data, source), (version, timestamp)), at)| {
-        Arc::new(event_of((tenant, event_id, event_type.clone(), data, source, version, timestamp, at)))
+        Arc::new(event_of((tenant, event_id, event_type.clone(), data, source, version, timestamp, at, traceparent)))
     });
     Waiting {
         id: DeliveryId(id),
@@ -75,7 +76,7 @@ impl Postgres {
         }
         let mut connection = self.pooled().await?;
         let statement = LoadWaiting { id: ids.iter().map(|id| id.0).collect() };
-        let rows: Vec<WaitingRow> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<WaitingRow> = self.call("load_waiting", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(waiting_of).collect())
     }
 
@@ -92,7 +93,7 @@ impl Postgres {
             from_id: from.map_or(Uuid::nil(), |(_, id)| id.0),
             max: i64::try_from(max).unwrap_or(i64::MAX),
         };
-        let rows: Vec<(Uuid, Timestamp)> = self.within(statement.load(&mut *connection)).await?;
+        let rows: Vec<(Uuid, Timestamp)> = self.call("overdue", statement.load(&mut *connection)).await?;
         Ok(rows.into_iter().map(|(id, at)| (DeliveryId(id), at)).collect())
     }
 }

@@ -6,7 +6,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Json, Nullable, Te
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::statement::{RawJson, statement};
+use super::statement::{RawJson, Traceparent, statement, traceparents};
 use crate::model::delivery::{AttemptResult, DeliveryState};
 use crate::model::event::{Event, EventKey};
 use crate::ports::{Routed, Step};
@@ -34,7 +34,7 @@ macro_rules! insert_events {
     ($rest:literal) => {
         concat!(
             "WITH event AS (INSERT INTO webhook_events (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
-             routed_at) SELECT v.*, now() FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) AS v",
+             traceparent, routed_at) SELECT v.*, now() FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) AS v",
             $rest,
             ") "
         )
@@ -102,6 +102,7 @@ delivering_statement! {
         version: Texts<'a> => Array<Text>,
         timestamp: Vec<f64> => Array<Double>,
         created_at: Times => Array<Timestamptz>,
+        traceparent: Vec<Option<Traceparent>> => Array<Nullable<Text>>,
     } = concat!(insert_events!(""), insert_deliveries!(""))
 }
 
@@ -116,6 +117,7 @@ delivering_statement! {
         version: Texts<'a> => Array<Text>,
         timestamp: Vec<f64> => Array<Double>,
         created_at: Times => Array<Timestamptz>,
+        traceparent: Vec<Option<Traceparent>> => Array<Nullable<Text>>,
     } = concat!(
         insert_events!(" ON CONFLICT DO NOTHING RETURNING tenant, id"),
         insert_deliveries!(", event WHERE event.tenant = d.tenant AND event.id = d.event_id ON CONFLICT DO NOTHING")
@@ -230,6 +232,7 @@ macro_rules! insert_events_with {
                 column($routed, |r| r.event.version.as_str()),
                 column($routed, |r| r.event.timestamp),
                 column($routed, |r| r.event.accepted_at),
+                traceparents($routed.iter().map(|r| &*r.event)),
             ),
             &deliveries_of($routed),
         )

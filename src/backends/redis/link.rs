@@ -6,6 +6,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError};
 
 use super::error;
+use super::timed::{Names, Timed};
+use crate::backends::meter::Meter;
 use crate::ports::BackendError;
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -15,15 +17,15 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Link {
-    manager: ConnectionManager,
+    manager: Timed<ConnectionManager>,
     address: String,
 }
 
 impl Link {
     /// A command that blocks needs a link of its own: whatever else went over the same one would wait behind it.
     ///
-    /// A server that says nothing for as long as `answer` is taken as gone.
-    pub(super) fn new(client: Client, answer: Duration) -> Result<Self, BackendError> {
+    /// A server that says nothing for as long as `answer` is taken as gone. `meter` is told of every call.
+    pub(super) fn new(client: Client, answer: Duration, meter: Meter, names: Names) -> Result<Self, BackendError> {
         let address = client.get_connection_info().addr().to_string();
         // One try for each call: the loops that call know how to wait, and a second opinion on that would add up.
         let config = ConnectionManagerConfig::new()
@@ -32,10 +34,10 @@ impl Link {
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(answer));
         let manager = ConnectionManager::new_lazy_with_config(client, config).map_err(|source| error::map(&address, source))?;
-        Ok(Self { manager, address })
+        Ok(Self { manager: Timed::new(manager, meter, names), address })
     }
 
-    pub(super) fn connection(&self) -> ConnectionManager {
+    pub(super) fn connection(&self) -> Timed<ConnectionManager> {
         self.manager.clone()
     }
 

@@ -11,7 +11,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Reserved, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Reserved, Settlement, TakenOver};
 
 /// Lua unpacks no more than a few thousand values at once.
 pub(super) const CHUNK: usize = 1000;
@@ -187,6 +187,10 @@ impl Queue for RedisQueue {
             .await
             .map_err(self.link.failed())?;
         Ok(Depth { events: entries + accepted, deliveries: waiting + leased, dead_letters })
+    }
+
+    async fn oldest(&self) -> Result<Oldest, BackendError> {
+        self.look_at_oldest().await
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

@@ -1,5 +1,7 @@
 //! The scripts, each described at its head. A server that forgot one is given it again.
 
+use std::collections::HashMap;
+
 use redis::Script;
 
 pub(super) const RENEW_DELIVERIES: &str = include_str!("lua/renew_deliveries.lua");
@@ -32,6 +34,7 @@ pub(super) struct Scripts {
     pub(super) slots: Script,
     pub(super) letters: Script,
     pub(super) remove_letters: Script,
+    pub(super) oldest: Script,
 }
 
 impl Scripts {
@@ -57,6 +60,32 @@ impl Scripts {
             slots: Script::new(include_str!("lua/slots.lua")),
             letters: Script::new(include_str!("lua/letters.lua")),
             remove_letters: Script::new(include_str!("lua/remove_letters.lua")),
+            oldest: Script::new(include_str!("lua/oldest.lua")),
         }
+    }
+
+    /// The names by which their calls are shown, by their hashes.
+    pub(super) fn names(&self) -> HashMap<String, &'static str> {
+        let named = [
+            ("claim_entries", &self.claim_entries),
+            ("claim_accepted", &self.claim_accepted),
+            ("claim_due", &self.claim_due),
+            ("arrived", &self.arrived),
+            ("take_over", &self.expired),
+            ("take_over", &self.take_over),
+            ("reserve", &self.reserve),
+            ("renew", &self.renew),
+            ("memory", &self.memory),
+            ("schedule_missing", &self.schedule_missing),
+            ("renew", &self.renew_deliveries),
+            ("pause", &self.pause),
+            ("probe", &self.probe),
+            ("recovered", &self.recovered),
+            ("slots", &self.slots),
+            ("letters", &self.letters),
+            ("remove_letters", &self.remove_letters),
+            ("oldest", &self.oldest),
+        ];
+        named.into_iter().map(|(name, script)| (script.get_hash().to_owned(), name)).collect()
     }
 }

@@ -38,6 +38,7 @@ use self::places::Place;
 use self::shard::Shard;
 use self::topology::Topology;
 use super::error::BACKEND;
+use crate::backends::meter::Meter;
 use crate::config::RedisSettings;
 use crate::ports::{BackendError, Settlement};
 
@@ -67,8 +68,8 @@ pub(super) struct Sharded {
 impl Sharded {
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
-    pub(super) fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
-        let topology = Arc::new(Topology::new(settings)?);
+    pub(super) fn new(settings: &RedisSettings, meter: Meter) -> Result<Self, BackendError> {
+        let topology = Arc::new(Topology::new(settings, meter)?);
         let mut tasks = JoinSet::new();
         let mut shard = |place| {
             let shard = Shard::new(place, Arc::clone(&topology));

@@ -11,7 +11,7 @@ use crate::backends::sqlite::pacing::Paced;
 use crate::backends::sqlite::schedule::Schedule;
 use crate::model::clock::{self, Timestamp};
 use crate::model::event::EventKey;
-use crate::ports::{Claim, ClaimId, Depth, Settlement};
+use crate::ports::{Claim, ClaimId, Depth, Oldest, Settlement};
 
 /// How many events, and how many deliveries, are kept in memory at most: some hundred MiB. The rest stays in the records,
 /// and the sweep offers it when there is room.
@@ -145,6 +145,10 @@ impl Book {
 
     pub(super) fn depth(&self) -> Depth {
         Depth { events: self.offers.len() as u64, deliveries: self.schedule.len() as u64, dead_letters: self.dead_letters }
+    }
+
+    pub(super) fn oldest(&self) -> Oldest {
+        Oldest { event: self.offers.first_key_value().map(|((accepted_at, _), _)| *accepted_at), due: self.schedule.earliest() }
     }
 
     fn hold(&mut self, now: Timestamp, claimed_at: Timestamp, items: Vec<EventKey>) -> Claim<EventKey> {

@@ -1,4 +1,4 @@
-//! Events as they are listed.
+//! Events as they are listed and shown.
 
 use diesel::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::backends::sqlite::schema::webhook_events as e;
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{micros, time};
 use crate::model::event::{EventKey, intern_tenant};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
 use crate::model::page::Page;
 
 type Row = (String, String, String, String, String, f64, i64, Option<i64>, Option<String>);
@@ -59,4 +59,15 @@ pub(super) fn events(
     }
     let rows: Vec<Row> = query.load(conn)?;
     Ok(Page::from_rows(rows.into_iter().map(view_of).collect(), limit, EventView::place))
+}
+
+/// One event with its data.
+pub(super) fn event(conn: &mut SqliteConnection, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, Trouble> {
+    let own = e::table.filter(e::id.eq(&*key.id)).filter(e::tenant.eq(&*key.tenant));
+    let columns = (e::tenant, e::id, e::event_type, e::source, e::version, e::timestamp, e::created_at, e::routed_at, e::set_aside);
+    let found: Option<(Row, String)> = own.select((columns, e::data)).first(conn).optional()?;
+    Ok(found.map(|(row, data)| {
+        let data_bytes = data.len();
+        EventDetail { view: view_of(row), data: Some(data).filter(|_| data_bytes <= max_bytes), data_bytes: data_bytes as u64 }
+    }))
 }

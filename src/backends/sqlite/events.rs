@@ -11,6 +11,7 @@ use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{limit, micros, time};
 use crate::model::clock::Timestamp;
 use crate::model::event::{Event, EventFields, EventKey, intern_tenant};
+use crate::model::trace::TraceContext;
 use crate::ports::{Accepted, Known};
 
 /// Writes the event unless it is there. Answers whether it was new.
@@ -27,11 +28,16 @@ pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, routed_at: Opti
             e::timestamp.eq(event.timestamp),
             e::created_at.eq(micros(event.accepted_at)),
             e::routed_at.eq(routed_at.map(micros).into_sql::<Nullable<BigInt>>()),
+            e::traceparent.eq(traceparent(event).into_sql::<Nullable<Text>>()),
         ))
         .on_conflict((e::id, e::tenant))
         .do_nothing()
         .execute(conn)?;
     Ok(rows == 1)
+}
+
+fn traceparent(event: &Event) -> Option<String> {
+    event.traceparent.map(|context| context.to_string())
 }
 
 /// Writes the event unless it is there and not set aside. Answers whether it was new.
@@ -46,6 +52,7 @@ pub(super) fn accept(conn: &mut SqliteConnection, event: &Event) -> Result<bool,
         e::source.eq(&event.source),
         e::version.eq(&event.version),
         e::timestamp.eq(event.timestamp),
+        e::traceparent.eq(traceparent(event)),
         e::set_aside.eq(None::<String>),
     );
     Ok(diesel::update(aside.filter(e::routed_at.is_null())).set(own).execute(conn)? == 1)
@@ -113,6 +120,7 @@ struct Row {
     version: String,
     timestamp: f64,
     created_at: i64,
+    traceparent: Option<String>,
 }
 
 impl Row {
@@ -125,6 +133,7 @@ impl Row {
             version: self.version,
             timestamp: self.timestamp,
             accepted_at: time(self.created_at),
+            traceparent: self.traceparent.as_deref().and_then(TraceContext::parse),
         })
     }
 }

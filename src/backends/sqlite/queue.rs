@@ -15,7 +15,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Reserved, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Reserved, Settlement, TakenOver};
 
 #[async_trait]
 impl Queue for Sqlite {
@@ -116,6 +116,10 @@ impl Queue for Sqlite {
 
     async fn depth(&self) -> Result<Depth, BackendError> {
         Ok(self.book().depth())
+    }
+
+    async fn oldest(&self) -> Result<Oldest, BackendError> {
+        Ok(self.book().oldest())
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

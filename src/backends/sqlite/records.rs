@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::backends::sqlite::{Sqlite, deliveries, event_list, events, lists, retention, totals};
+use crate::backends::sqlite::{Sqlite, deliveries, event_list, events, keyed, lists, retention, totals};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::{AttemptView, DeliveryFilter, DeliveryId, DeliveryView, Totals, Waiting};
 use crate::model::event::{Event, EventKey};
-use crate::model::event_view::{EventFilter, EventPlace, EventView};
+use crate::model::event_view::{EventDetail, EventFilter, EventPlace, EventView};
+use crate::model::keyed::{KeyedRequest, Taken};
 use crate::model::page::Page;
 use crate::ports::{Accepted, BackendError, Batch, Forgotten, Known, Records};
 
@@ -21,6 +22,11 @@ impl Records for Sqlite {
     async fn accept(&self, events: &[Arc<Event>]) -> Result<Vec<bool>, BackendError> {
         let events = events.to_vec();
         self.writer.run(move |conn| events.iter().map(|event| events::accept(conn, event)).collect()).await
+    }
+
+    async fn accept_keyed(&self, request: &KeyedRequest, events: &[Arc<Event>]) -> Result<Taken, BackendError> {
+        let (request, events) = (request.clone(), events.to_vec());
+        self.writer.run(move |conn| keyed::accept(conn, &request, &events)).await
     }
 
     async fn known(&self, keys: &[EventKey]) -> Result<Vec<Known>, BackendError> {
@@ -88,6 +94,10 @@ impl Records for Sqlite {
         self.writer.run(move |conn| retention::forget_events(conn, before, from.as_ref(), max)).await
     }
 
+    async fn forget_keyed(&self, before: Timestamp, max: usize) -> Result<u64, BackendError> {
+        self.writer.run(move |conn| keyed::forget(conn, before, max)).await
+    }
+
     async fn events(
         &self,
         filter: &EventFilter,
@@ -96,6 +106,11 @@ impl Records for Sqlite {
     ) -> Result<Page<EventView, EventPlace>, BackendError> {
         let (filter, after) = (filter.clone(), after.cloned());
         self.readers.run(move |conn| event_list::events(conn, &filter, after.as_ref(), limit)).await
+    }
+
+    async fn event(&self, key: &EventKey, max_bytes: usize) -> Result<Option<EventDetail>, BackendError> {
+        let key = key.clone();
+        self.readers.run(move |conn| event_list::event(conn, &key, max_bytes)).await
     }
 
     async fn deliveries(

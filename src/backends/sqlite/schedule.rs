@@ -63,6 +63,11 @@ impl Schedule {
         self.waiting.of.len() + self.leased.of.len()
     }
 
+    /// The earliest due time.
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        self.waiting.first()
+    }
+
     fn holds(&self, id: DeliveryId) -> bool {
         self.waiting.of.contains_key(&id) || self.leased.of.contains_key(&id)
     }

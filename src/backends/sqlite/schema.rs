@@ -54,6 +54,7 @@ diesel::table! {
         created_at -> BigInt,
         routed_at -> Nullable<BigInt>,
         set_aside -> Nullable<Text>,
+        traceparent -> Nullable<Text>,
     }
 }
 
@@ -96,6 +97,15 @@ diesel::table! {
         class -> Text,
         at -> BigInt,
         entry -> Binary,
+    }
+}
+
+diesel::table! {
+    webhook_idempotency_keys (key) {
+        key -> Binary,
+        body -> Binary,
+        ids -> Text,
+        created_at -> BigInt,
     }
 }
 

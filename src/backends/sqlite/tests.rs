@@ -49,6 +49,7 @@ fn event_at(id: &str, accepted_at: Timestamp) -> Arc<Event> {
         version: "1.0".into(),
         timestamp: 1_763_757_296.123_456_7,
         accepted_at,
+        traceparent: None,
     }))
 }
 

@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 use diesel::{Connection as _, SqliteConnection};
 use tokio::sync::oneshot;
 
+use crate::backends::meter::Meter;
 use crate::backends::sqlite::file;
-use crate::backends::sqlite::trouble::{Trouble, unavailable};
+use crate::backends::sqlite::trouble::{BACKEND, Trouble, unavailable};
 use crate::ports::BackendError;
 
 /// How many calls share a commit at most.
@@ -26,6 +27,9 @@ pub(super) struct Threads {
     path: Arc<PathBuf>,
     work: Option<Sender<Work>>,
     threads: Vec<JoinHandle<()>>,
+    /// What they do, for those who watch.
+    call: &'static str,
+    pub(super) meter: Meter,
 }
 
 impl Threads {
@@ -36,7 +40,7 @@ impl Threads {
             let path = Arc::clone(&path);
             move || write(&path, conn, &received)
         })?;
-        Ok(Self { path, work: Some(work), threads: vec![thread] })
+        Ok(Self { path, work: Some(work), threads: vec![thread], call: "write", meter: Meter::default() })
     }
 
     /// So many readers.
@@ -53,7 +57,7 @@ impl Threads {
                 }
             })?);
         }
-        Ok(Self { path, work: Some(work), threads })
+        Ok(Self { path, work: Some(work), threads, call: "read", meter: Meter::default() })
     }
 
     /// Does the work in a transaction, and answers after the commit. A caller that goes away meanwhile undoes nothing.
@@ -72,7 +76,8 @@ impl Threads {
         });
         let gone = || unavailable(&self.path, "the thread that has the file is gone");
         self.work.as_ref().and_then(|sender| sender.send(work).ok()).ok_or_else(gone)?;
-        answered.await.map_err(|error| unavailable(&self.path, error))?.map_err(|trouble| trouble.at(&self.path))
+        let done = async { answered.await.map_err(|error| unavailable(&self.path, error))?.map_err(|trouble| trouble.at(&self.path)) };
+        self.meter.time(BACKEND, self.call, |_| false, done).await
     }
 }
 

@@ -15,7 +15,7 @@ use crate::ports::Due;
 /// How late a delivery may be noticed that another process scheduled for earlier than all that was known here.
 const LOOK: Duration = Duration::from_millis(250);
 /// How soon the queue is asked again at the earliest.
-const SHORTEST: Duration = Duration::from_millis(5);
+const SHORTEST: Duration = Duration::from_millis(20);
 
 impl Intake {
     /// Claims due deliveries until it is time to stop.
@@ -51,16 +51,20 @@ impl Intake {
     }
 
     async fn retry(&self, due: Due) -> Option<()> {
-        let lapsed: HashSet<_> = due.lapsed.iter().copied().collect();
-        let ids = [due.lapsed, due.ids].concat();
-        if ids.is_empty() {
+        if due.ids.is_empty() && due.lapsed.is_empty() {
             return Some(());
         }
         faults::crash_point("due_claimed");
+        let lapsed: HashSet<_> = due.lapsed.iter().copied().collect();
         // What runs here and could not be renewed for too long was leased to us once more, and that is all it needs.
-        let ids = self.leases.hold_deliveries(&ids);
+        let mut ids = self.leases.hold_deliveries(&due.ids);
+        let mut not_due = self.sending.take_left_alone(&mut ids);
+        ids.extend(self.leases.hold_deliveries(&due.lapsed));
         let load = || self.records.load_waiting(&ids);
-        let loaded = patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?;
+        let loaded = match ids.is_empty() {
+            true => Vec::new(),
+            false => patience::until_it_works("loading due deliveries", &*self.observe, &self.stop, load).await?,
+        };
         let mut loaded: HashMap<_, _> = loaded.into_iter().map(|waiting| (waiting.id, waiting)).collect();
         let doubtful = |id: i64| self.catalog.active(id).is_err();
         if loaded.values().any(|waiting: &Waiting| doubtful(waiting.endpoint_id)) {
@@ -69,7 +73,7 @@ impl Intake {
             patience::until_it_works("reading the endpoints", &*self.observe, &self.stop, refresh).await?;
         }
         let (mut flights, mut reports) = (Vec::with_capacity(ids.len()), Vec::new());
-        let (mut not_waiting, mut not_due, now) = (Vec::new(), Vec::new(), clock::now());
+        let (mut not_waiting, now) = (Vec::new(), clock::now());
         for id in ids {
             match loaded.remove(&id) {
                 None => not_waiting.push(id),

@@ -86,7 +86,8 @@ impl Intake {
 
     /// The events of a claim, each once, and what is none.
     fn read(&self, claim: &Claim<Bytes>) -> (Vec<Event>, Vec<DeadLetter>) {
-        let reading = Reading { max_bytes: self.max_event_bytes, accepted_at: claim.claimed_at, new_id: None, tenant: None };
+        let max_bytes = self.max_event_bytes;
+        let reading = Reading { max_bytes, accepted_at: claim.claimed_at, new_id: None, tenant: None, traceparent: None };
         let mut seen: HashSet<EventKey> = HashSet::with_capacity(claim.items.len());
         let (mut events, mut dead) = (Vec::with_capacity(claim.items.len()), Vec::new());
         for entry in &claim.items {

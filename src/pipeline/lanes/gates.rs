@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::health::Sign;
 use crate::config::BreakerSettings;
-use crate::ports::{NewPause, Pause, Why};
+use crate::ports::{Breakers, NewPause, Pause, Wait, Why};
 
 /// What the others are to be told.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub(in crate::pipeline) enum News {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     Open,
-    /// For so long.
-    Shut(Duration),
+    /// For so long, and why.
+    Shut(Duration, Wait),
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,11 +35,15 @@ struct Broken {
     until: Instant,
     /// Whether this process may make the one attempt that decides.
     probing: bool,
+    /// Whether another process makes it.
+    probed: bool,
 }
 
 impl Gate {
-    fn shut_until(&self) -> Option<Instant> {
-        self.broken.filter(|broken| !broken.probing).map(|broken| broken.until).max(self.slowed)
+    fn shut_until(&self) -> Option<(Instant, Wait)> {
+        let broken = self.broken.filter(|broken| !broken.probing).map(|broken| (broken.until, Wait::Broken));
+        let slowed = self.slowed.map(|until| (until, Wait::Slowed));
+        broken.into_iter().chain(slowed).max_by_key(|(until, _)| *until)
     }
 }
 
@@ -53,8 +57,8 @@ pub(super) struct Gates {
 impl Gates {
     pub(super) fn passage(&self, id: i64, now: Instant) -> Passage {
         let until = self.gates.get(&id).and_then(Gate::shut_until);
-        match until.map(|until| until.saturating_duration_since(now)) {
-            Some(rest) if !rest.is_zero() => Passage::Shut(rest),
+        match until.map(|(until, why)| (until.saturating_duration_since(now), why)) {
+            Some((rest, why)) if !rest.is_zero() => Passage::Shut(rest, why),
             // One whose pause is over may have flights waiting, so that one of them can be the probe.
             _ => Passage::Open,
         }
@@ -78,7 +82,7 @@ impl Gates {
         let failed_probe = broken.is_some_and(|broken| broken.probing) && sign.is_bad();
         if failed_probe || (opens && broken.is_none()) {
             // The others say how often it broke before; until they do, the first pause holds.
-            self.change(id, |gate| gate.broken = Some(Broken { until: now + settings.pause, probing: false }));
+            self.change(id, |gate| gate.broken = Some(Broken { until: now + settings.pause, probing: false, probed: false }));
             self.news.push(News::Pause(NewPause::Broken { endpoint_id: id, first: settings.pause, max: settings.max_pause }));
         }
         if let Sign::Overloaded(Some(lasts)) = sign
@@ -118,6 +122,19 @@ impl Gates {
         self.gates.iter().filter(|(_, gate)| gate.broken.is_some()).map(|(id, _)| *id).collect()
     }
 
+    pub(super) fn states(&self, now: Instant) -> Breakers {
+        let mut states = Breakers::default();
+        for gate in self.gates.values() {
+            match gate.broken {
+                Some(broken) if broken.probing || broken.probed || broken.until <= now => states.half_open += 1,
+                Some(_) => states.open += 1,
+                None => {}
+            }
+            states.slowed += u64::from(gate.slowed.is_some_and(|until| until > now));
+        }
+        states
+    }
+
     /// Takes over what all processes share, and answers which endpoints are no longer left alone. What was found out here and not
     /// told yet stays.
     pub(super) fn follow(&mut self, pauses: &[Pause], now: Instant) -> Vec<i64> {
@@ -125,7 +142,7 @@ impl Gates {
         for pause in pauses {
             let gate = shared.entry(pause.endpoint_id).or_default();
             match pause.why {
-                Why::Broken => gate.broken = Some(Broken { until: now + pause.lasts, probing: false }),
+                Why::Broken => gate.broken = Some(Broken { until: now + pause.lasts, probing: false, probed: pause.probing }),
                 Why::Slowed => gate.slowed = Some(now + pause.lasts),
             }
         }
@@ -167,16 +184,18 @@ mod tests {
     fn a_broken_endpoint_is_shut_until_its_pause_is_over_and_then_lets_one_probe_through() {
         let (mut gates, now) = (Gates::default(), Instant::now());
         assert!(!gates.ended(7, Sign::Silent, true, SETTINGS, now));
-        assert_eq!((gates.passage(7, now), gates.broken()), (Passage::Shut(SETTINGS.pause), vec![7]));
+        assert_eq!((gates.passage(7, now), gates.broken()), (Passage::Shut(SETTINGS.pause, Wait::Broken), vec![7]));
+        assert_eq!(gates.states(now), Breakers { open: 1, ..Breakers::default() });
         assert_eq!(gates.take_news(), [BROKEN]);
         assert_eq!(gates.to_be_probed(now).count(), 0);
         let over = now + SETTINGS.pause;
         assert_eq!((gates.passage(7, over), gates.to_be_probed(over).collect::<Vec<_>>()), (Passage::Open, vec![7]));
         assert!(!gates.lets_start(7, 0, over), "only a probe");
         gates.probe(7);
+        assert_eq!(gates.states(over), Breakers { half_open: 1, ..Breakers::default() });
         assert!(gates.lets_start(7, 0, over) && !gates.lets_start(7, 1, over));
         assert!(!gates.ended(7, Sign::Failing, false, SETTINGS, over));
-        assert_eq!((gates.passage(7, over), gates.take_news()), (Passage::Shut(SETTINGS.pause), vec![BROKEN]));
+        assert_eq!((gates.passage(7, over), gates.take_news()), (Passage::Shut(SETTINGS.pause, Wait::Broken), vec![BROKEN]));
         gates.probe(7);
         assert!(gates.ended(7, Sign::Well, false, SETTINGS, over), "it begins anew");
         assert_eq!((gates.lets_start(7, 5, over), gates.take_news()), (true, vec![News::Recovered(7)]));
@@ -187,11 +206,20 @@ mod tests {
         let (mut gates, now) = (Gates::default(), Instant::now());
         let minute = Duration::from_secs(60);
         assert_eq!(gates.follow(&[shared(minute)], now), [0_i64; 0]);
-        assert_eq!(gates.passage(7, now), Passage::Shut(minute));
+        assert_eq!(gates.passage(7, now), Passage::Shut(minute, Wait::Broken));
         gates.ended(8, Sign::Overloaded(Some(minute)), false, SETTINGS, now);
         assert_eq!(gates.follow(&[], now), [7], "it is well, somebody found");
-        assert_eq!(gates.passage(8, now), Passage::Shut(minute), "nobody else knows of it");
+        assert_eq!(gates.passage(8, now), Passage::Shut(minute, Wait::Slowed), "nobody else knows of it");
+        assert_eq!(gates.states(now), Breakers { slowed: 1, ..Breakers::default() });
         gates.take_news();
         assert_eq!(gates.follow(&[], now), [8]);
+        assert_eq!(gates.states(now), Breakers::default());
+    }
+
+    #[test]
+    fn what_another_process_probes_is_half_open() {
+        let (mut gates, now) = (Gates::default(), Instant::now());
+        gates.follow(&[Pause { probing: true, ..shared(Duration::from_secs(9)) }], now);
+        assert_eq!(gates.states(now), Breakers { half_open: 1, ..Breakers::default() });
     }
 }

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Away;
 use super::health::{Health, Sign};
 use crate::config::BreakerSettings;
 use crate::model::endpoint::Endpoint;
 use crate::pipeline::flight::Flight;
+use crate::ports::Wait;
 use crate::sender::Target;
 
 /// A lane whose oldest request has run for so long, without a success meanwhile, does not move.
@@ -33,6 +35,8 @@ pub(super) struct Lane {
     /// Whether it is counted among those where something runs or waits.
     pub(super) busy: bool,
     pub(super) stuck: bool,
+    /// Whether the last that is known of it is that it did not answer.
+    silent: bool,
     health: Health,
     last_well: Option<Instant>,
     /// Flights that ended since the lane was looked at last, and how many end in a second.
@@ -41,7 +45,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(endpoint: Arc<Endpoint>, lane_limit: usize) -> Self {
+    /// `silent`: its endpoint did not answer when it had a lane before.
+    pub(super) fn new(endpoint: Arc<Endpoint>, lane_limit: usize, silent: bool) -> Self {
+        // What is written down of it all workers found out: nothing succeeded for a minute or more.
+        let silent = silent || endpoint.failing_since.is_some();
         let target = Arc::new(Target::new(&endpoint));
         let cap = cap(&endpoint, lane_limit);
         Self {
@@ -53,7 +60,8 @@ impl Lane {
             allowed: cap,
             has_turn: false,
             busy: false,
-            stuck: false,
+            stuck: silent,
+            silent,
             health: Health::default(),
             last_well: None,
             ended: 0,
@@ -116,12 +124,18 @@ impl Lane {
         match sign {
             Sign::Well => {
                 self.last_well = Some(now);
-                self.stuck = false;
                 self.allowed = (self.allowed + 1).min(self.cap);
             }
             Sign::Overloaded(_) | Sign::Silent => self.allowed = (self.allowed / 2).max(1),
             Sign::Failing | Sign::Nothing => {}
         }
+        match sign {
+            // One that was slow among others that were not says nothing.
+            Sign::Silent => self.silent |= self.last_well.is_none_or(|well| well < started),
+            Sign::Well | Sign::Failing | Sign::Overloaded(_) => self.silent = false,
+            Sign::Nothing => {}
+        }
+        self.stuck = self.silent || (self.stuck && sign != Sign::Well);
         self.health.ended(sign, settings, now)
     }
 
@@ -142,7 +156,7 @@ impl Lane {
     pub(super) fn look(&mut self, now: Instant, since: Duration) {
         // Half of what it was, half of what it is: one slow quarter of a second is not yet a slow receiver.
         self.pace = f64::midpoint(self.pace, f64::from(std::mem::take(&mut self.ended)) / since.as_secs_f64().max(0.001));
-        self.stuck = !self.moves() && self.stuck_for(now) >= STUCK;
+        self.stuck = self.silent || (!self.moves() && self.oldest_runs_for(now) >= STUCK);
     }
 
     /// Whether something succeeded since its oldest request was started.
@@ -150,20 +164,36 @@ impl Lane {
         self.running.front().is_none_or(|start| self.last_well.is_some_and(|well| well >= *start))
     }
 
-    /// For how long it has not moved.
-    pub(super) fn stuck_for(&self, now: Instant) -> Duration {
+    /// Whether anything succeeded since there is this lane, and it answered the last time.
+    pub(super) fn is_proven(&self) -> bool {
+        self.last_well.is_some() && !self.stuck
+    }
+
+    /// Whether its endpoint did not answer, which is to be remembered when the lane is not.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent
+    }
+
+    fn oldest_runs_for(&self, now: Instant) -> Duration {
         self.running.front().map(|start| now.duration_since(*start)).unwrap_or_default()
+    }
+
+    /// For how long a lane that is stuck is left alone: as long as it has not moved. One that has nothing running waits for others of its
+    /// kind to end.
+    pub(super) fn stuck_for(&self, now: Instant) -> Duration {
+        if self.running.is_empty() { NOT_MOVING } else { self.oldest_runs_for(now).max(STUCK) }
     }
 
     /// Takes out all that waits, if the oldest has waited for `patience` or the lane does not move. With each comes how long it will take, at the
     /// lane's pace, until its turn.
-    pub(super) fn take_stalled(&mut self, now: Instant, patience: Duration) -> Vec<(Flight, Duration)> {
+    pub(super) fn take_stalled(&mut self, now: Instant, patience: Duration) -> Vec<Away> {
         let waited = self.waiting.front().map(|(since, _)| now.duration_since(*since)).unwrap_or_default();
         if self.waiting.is_empty() || (waited < patience && !self.stuck) {
             return Vec::new();
         }
         let (cap, pace, stuck_for) = (self.cap, self.pace, if self.stuck { self.stuck_for(now) } else { waited });
-        self.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for))).collect()
+        let why = if self.stuck { Wait::Stuck } else { Wait::Busy };
+        self.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for), why)).collect()
     }
 }
 

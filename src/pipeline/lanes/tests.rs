@@ -53,7 +53,8 @@ fn flights(id: i64, count: usize) -> Vec<Flight> {
         let key = EventKey { tenant: "default".into(), id: format!("{id}-{number}").into() };
         let delivery = DeliveryId::of(at, &key, id);
         let (source, version) = (String::new(), String::new());
-        let fields = EventFields { key, event_type: "a".into(), data: "1", source, version, timestamp: 0.0, accepted_at: at };
+        let event_type = "a".into();
+        let fields = EventFields { key, event_type, data: "1", source, version, timestamp: 0.0, accepted_at: at, traceparent: None };
         let (endpoint, event) = (Arc::clone(&endpoint), Arc::new(Event::new(fields)));
         Flight { id: delivery, endpoint, event, attempts_before: 0, origin: Origin::Schedule, slot: None }
     };
@@ -94,8 +95,12 @@ fn endpoints_that_never_answer_leave_room_for_one_that_does() {
 }
 
 #[test]
-fn every_endpoint_has_its_first_request_while_there_is_room_for_any() {
+fn every_endpoint_that_answered_before_has_its_first_request_while_there_is_room_for_any() {
     let lanes = lanes(32);
+    for id in (HEALTHY..).take(LIMIT) {
+        let mut running = lanes.offer(flights(id, 1)).starts.into();
+        finish(&lanes, &mut running, 1);
+    }
     for id in 0..8 {
         lanes.offer(flights(id, 100));
     }
@@ -103,6 +108,56 @@ fn every_endpoint_has_its_first_request_while_there_is_room_for_any() {
         assert!(!lanes.offer(flights(id, 10)).starts.is_empty(), "{id}");
     }
     assert_eq!(lanes.in_flight(), LIMIT);
+}
+
+#[test]
+fn however_many_endpoints_never_answer_one_that_does_has_room_at_once_and_more_when_they_are_known() {
+    let many = i64::try_from(LIMIT * 3).expect("small");
+    let lanes = lanes(32);
+    let mut running: VecDeque<_> = lanes.offer(flights(HEALTHY, 1)).starts.into();
+    finish(&lanes, &mut running, 1);
+    let offer_all = || {
+        let turns: Vec<_> = (0..many).map(|id| lanes.offer(flights(id, 1))).collect();
+        let away: Vec<_> = turns.iter().flat_map(|turns| &turns.away).map(|(_, wait, _)| *wait).collect();
+        (turns.into_iter().flat_map(|turns| turns.starts).collect::<VecDeque<_>>(), away)
+    };
+    let (mut hanging, _) = offer_all();
+    assert_eq!(hanging.len(), LIMIT - LIMIT / 8);
+    running.extend(lanes.offer(flights(HEALTHY, 200)).starts);
+    assert!(!running.is_empty());
+    // All of them are found out, one timeout after the other.
+    for _ in 0..8 {
+        finish_with(&lanes, Sign::Silent, &mut hanging, usize::MAX);
+        hanging = offer_all().0;
+    }
+    finish_with(&lanes, Sign::Silent, &mut hanging, usize::MAX);
+    let (mut hanging, away) = offer_all();
+    assert_eq!(hanging.len(), LIMIT / 4);
+    assert!(away.len() > LIMIT && away.iter().all(|wait| *wait >= Duration::from_secs(1)), "{}", away.len());
+    while !running.is_empty() {
+        finish(&lanes, &mut running, 1);
+    }
+    let healthy: usize = (HEALTHY..).take(LIMIT).map(|id| lanes.offer(flights(id, 1)).starts.len()).sum();
+    assert!(healthy >= LIMIT / 2, "{healthy}");
+    // An answer is all it takes to be one of the others again.
+    finish_with(&lanes, Sign::Failing, &mut hanging, usize::MAX);
+    assert!(offer_all().0.len() >= LIMIT / 4);
+}
+
+#[test]
+fn an_endpoint_that_did_not_answer_is_still_known_when_its_lane_is_gone() {
+    let lanes = lanes(32);
+    let silent = i64::try_from(LIMIT).expect("small");
+    for id in 0..silent {
+        let mut running = lanes.offer(flights(id, 1)).starts.into();
+        finish_with(&lanes, Sign::Silent, &mut running, 1);
+    }
+    for id in (HEALTHY..).take(IDLE_LANES + 1) {
+        let mut running = lanes.offer(flights(id, 1)).starts.into();
+        finish(&lanes, &mut running, 1);
+    }
+    let started: usize = (0..silent).map(|id| lanes.offer(flights(id, 1)).starts.len()).sum();
+    assert_eq!(started, LIMIT / 4);
 }
 
 #[test]
@@ -137,7 +192,7 @@ fn an_endpoint_that_asks_for_less_holds_little_that_waits_until_it_takes_more() 
     assert_eq!(lanes.in_flight(), 1);
     let away = lanes.offer(flights(1, 100)).away;
     assert!(away.len() >= 92, "{}", away.len());
-    assert!(away.iter().all(|(_, wait)| !wait.is_zero()));
+    assert!(away.iter().all(|(_, wait, why)| !wait.is_zero() && *why == Wait::Busy));
     while !running.is_empty() {
         finish(&lanes, &mut running, 1);
         running.extend(lanes.offer(flights(1, 1)).starts);

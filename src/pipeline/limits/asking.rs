@@ -10,7 +10,7 @@ use crate::model::clock;
 use crate::pipeline::flight::{Flight, Landing, Report};
 use crate::pipeline::patience::Patience;
 use crate::pipeline::sending::Sending;
-use crate::ports::{Ask, Given, Queue};
+use crate::ports::{Ask, Given, Queue, Wait};
 
 impl Sending {
     /// Asks for slots until `stop`. While the queue is away all waits where it is.
@@ -48,11 +48,12 @@ impl Sending {
         let (mut asks, mut rates) = (Vec::new(), Vec::new());
         let (mut free, mut away) = (Vec::new(), Vec::new());
         let mut room = self.limits.room();
-        let mut send_away = |flights: Vec<Flight>, wait: Duration| away.extend(flights.into_iter().map(|flight| (flight, wait)));
+        let mut send_away =
+            |flights: Vec<Flight>, wait: Duration, why: Wait| away.extend(flights.into_iter().map(|flight| (flight, wait, why)));
         for ((endpoint_id, newcomers), count) in self.limits.groups() {
             let Ok(endpoint) = self.catalog.active(endpoint_id) else {
                 // It is stopped when it comes due, if not before.
-                send_away(self.limits.take_asking(endpoint_id), Duration::ZERO);
+                send_away(self.limits.take_asking(endpoint_id), Duration::ZERO, Wait::Inactive);
                 continue;
             };
             let Some(limit) = endpoint.spec.rate_limit else {
@@ -60,8 +61,8 @@ impl Sending {
                 free.extend(flights.map(|flight| Flight { endpoint: Arc::clone(&endpoint), slot: None, ..flight }));
                 continue;
             };
-            if let Some(wait) = self.lanes.left_alone(endpoint_id) {
-                send_away(self.limits.take_asking(endpoint_id), wait);
+            if let Some((wait, why)) = self.lanes.left_alone(endpoint_id) {
+                send_away(self.limits.take_asking(endpoint_id), wait, why);
                 continue;
             }
             let rate = Rate::of(limit, self.limits.most);
@@ -80,7 +81,7 @@ impl Sending {
     async fn give(&self, asks: &[Ask], rates: &[Rate], given: &[Given], now: Instant) {
         for ((ask, rate), given) in asks.iter().zip(rates).zip(given) {
             let parked = self.limits.give(ask, *rate, given, now);
-            self.observe.rate_limited(parked.len() as u64);
+            self.observe.waits(Wait::RateLimit, parked.len() as u64);
             let now = clock::now();
             for (flight, wait) in parked {
                 self.report(Report::Landed { flight, landing: Landing::Parked { until: clock::after(now, wait) } }).await;

@@ -10,6 +10,7 @@ use redis::AsyncCommands as _;
 use super::Sharded;
 use super::places::Place;
 use super::topology::Topology;
+use crate::backends::meter::Meter;
 use crate::backends::redis::RedisQueue;
 use crate::backends::redis::error::BACKEND;
 use crate::config::RedisSettings;
@@ -25,7 +26,7 @@ const ANOTHERS: u8 = 2;
 
 /// See [`RedisQueue::gather_shards`].
 pub(in crate::backends::redis) async fn gather(settings: &RedisSettings) -> Result<(), BackendError> {
-    lay_out(&Topology::new(settings)?, 1).await
+    lay_out(&Topology::new(settings, Meter::default())?, 1).await
 }
 
 impl Sharded {

@@ -16,7 +16,7 @@ use crate::backends::redis::queue::{CHUNK, not_an_id};
 use crate::model::clock::Timestamp;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Queue, Reserved, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Reserved, Settlement, TakenOver};
 
 #[async_trait]
 impl Queue for Sharded {
@@ -134,6 +134,18 @@ impl Queue for Sharded {
             sum.deliveries += depth.deliveries;
         }
         Ok(sum)
+    }
+
+    /// As with the depth, one that is away would look as if nothing waited there.
+    async fn oldest(&self) -> Result<Oldest, BackendError> {
+        let all = self.shards.iter().chain([&self.door]).map(|shard| shard.call(|queue| async move { queue.look_at_oldest().await }));
+        let (mut events, mut dues) = (Vec::new(), Vec::new());
+        for oldest in join_all(all).await {
+            let Oldest { event, due } = oldest?;
+            events.extend(event);
+            dues.extend(due);
+        }
+        Ok(Oldest { event: events.into_iter().min(), due: dues.into_iter().min() })
     }
 
     /// It can do its work while one shard can: the events and deliveries of the others wait.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::places::Place;
+use crate::backends::meter::Meter;
 use crate::backends::redis::error::{self, BACKEND};
 use crate::backends::redis::{RedisQueue, client};
 use crate::config::RedisSettings;
@@ -20,6 +21,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub(super) struct Topology {
     pub(super) prefix: String,
     lease: Duration,
+    meter: Meter,
     client: Client,
     /// Nodes that the cluster named last: any of them can be asked when the one of the URL is away.
     known: Mutex<Vec<ConnectionAddr>>,
@@ -28,10 +30,10 @@ pub(super) struct Topology {
 }
 
 impl Topology {
-    pub(super) fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
+    pub(super) fn new(settings: &RedisSettings, meter: Meter) -> Result<Self, BackendError> {
         let client = client(&settings.url)?;
         let (known, clustered, turn) = (Mutex::default(), AtomicBool::new(false), AtomicUsize::new(0));
-        Ok(Self { prefix: settings.prefix.clone(), lease: settings.lease, client, known, clustered, turn })
+        Ok(Self { prefix: settings.prefix.clone(), lease: settings.lease, meter, client, known, clustered, turn })
     }
 
     /// Whether it is a Redis Cluster; known once a part was found.
@@ -43,7 +45,7 @@ impl Topology {
     pub(super) async fn part(&self, place: Place) -> Result<RedisQueue, BackendError> {
         let keys = place.keys(&self.prefix);
         let client = self.server_of(place.key(&keys)).await?;
-        RedisQueue::over(&client, ANSWER, keys, self.lease, place.mark())
+        RedisQueue::over(&client, ANSWER, keys, self.lease, place.mark(), self.meter.clone())
     }
 
     async fn server_of(&self, key: &str) -> Result<Client, BackendError> {

@@ -1,0 +1,10 @@
+-- Requests of door 2 that came with an Idempotency-Key, written in the commit of their events: whoever repeats one gets the answer of
+-- before. Of key and body there are SHA-256 alone; `key` is over the token and its tenant too.
+CREATE TABLE webhook_idempotency_keys (
+    key        BLOB PRIMARY KEY,
+    body       BLOB NOT NULL,
+    ids        TEXT NOT NULL,   -- what was answered: a list with the id of each event, in order
+    created_at BIGINT NOT NULL
+) WITHOUT ROWID;
+-- Retention goes through the oldest.
+CREATE INDEX webhook_idempotency_keys_by_time ON webhook_idempotency_keys (created_at);
