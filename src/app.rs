@@ -68,7 +68,7 @@ pub async fn serve(role: Role, settings: Settings) -> Result<()> {
     warn_without_key(&settings);
     let observe: Arc<dyn Observe> = Arc::new(Metrics::new(settings.metrics));
     let postgres = Arc::new(Postgres::new(&settings.postgres)?.with_keys(&settings.security).observed(observe.clone()));
-    let queue = Arc::new(RedisQueue::observed(&settings.redis, observe.clone())?);
+    let queue = RedisQueue::open(&settings.redis, Some(observe.clone()))?;
     let backends = Backends { queue, records: postgres.clone(), catalog: postgres.clone(), prepare: Prepare::Postgres(postgres) };
     run(role, &settings, backends, observe, None).await
 }
@@ -194,6 +194,7 @@ async fn run(
     if started {
         loops.spawn(catalog.clone().follow(stop.clone()));
         watch(&loops, &backends, &observe, &stop);
+        loops.spawn(gather_shards(role, settings, &backends, observe.clone(), stop.clone()));
         let worker = role.has_worker().then(|| worker(settings, &backends, &catalog, sender, (&observe, traces), requeue));
         ready.started();
         tracing::info!("ready");
@@ -286,6 +287,25 @@ fn worker(
         requeue,
         outbox: backends.prepare.outbox(),
     })
+}
+
+/// Where the queue had shards once, and has none now, what is left in them is put where it is found.
+fn gather_shards(
+    role: Role,
+    settings: &Settings,
+    backends: &Backends,
+    observe: Arc<dyn Observe>,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let in_redis = matches!(backends.prepare, Prepare::Postgres(_));
+    let redis = (in_redis && role.has_worker() && settings.redis.shards == 1).then(|| settings.redis.clone());
+    async move {
+        let Some(redis) = redis else { return };
+        tokio::select! {
+            () = persist("looking for shards", &*observe, || RedisQueue::gather_shards(&redis)) => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 /// Waits until the tables are there and the endpoints are known.

@@ -91,6 +91,8 @@ pub struct RedisSettings {
     pub url: Secret,
     pub prefix: String,
     pub lease: Duration,
+    /// At least one. One is a queue without shards.
+    pub shards: usize,
 }
 
 #[derive(Debug, Clone)]

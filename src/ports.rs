@@ -25,7 +25,7 @@ pub use doors::{Door, Heard, Outbox};
 pub use observe::{Breakers, Load, Observe, Phase, Pool, Wait};
 pub use owners::{Disabling, Recovery};
 pub use pacing::{Ask, Given, NewPause, Pacing, Pause, Pauses, Why};
-pub use queue::{Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Settlement, TakenOver};
+pub use queue::{Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Reserved, Settlement, TakenOver};
 pub use readiness::{PartHealth, Readiness};
 pub use records::{Accepted, Batch, Forgotten, Known, Records, Routed, Step};
 pub use runs::{Advance, Bulk, Pace, RetriedPage, Runs, Started};

@@ -46,3 +46,18 @@ macro_rules! for_both_backends {
     };
 }
 use for_both_backends;
+
+/// The same, and each over shards of a Redis Cluster.
+macro_rules! for_all_queues {
+    ($($sentence:ident)+) => {
+        $crate::conformance::for_both_backends! { $($sentence)+ }
+
+        mod sharded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $sentence() {
+                super::$sentence($crate::conformance::backends::sharded().await).await;
+            })+
+        }
+    };
+}
+use for_all_queues;

@@ -5,6 +5,7 @@
 
 pub(crate) mod api;
 pub(crate) mod certificates;
+pub(crate) mod cluster;
 pub(crate) mod collector;
 pub(crate) mod deliveries;
 pub(crate) mod doors;
@@ -30,6 +31,7 @@ pub(crate) mod world;
 
 pub(crate) use api::Api;
 pub(crate) use certificates::Authority;
+pub(crate) use cluster::Cluster;
 pub(crate) use collector::{Collector, Span};
 pub(crate) use deliveries::{seconds_between, time, wait_of};
 pub(crate) use doors::Door;

@@ -43,6 +43,7 @@ mod retries;
 mod rotation;
 mod same_event_once;
 mod settings;
+mod sharded;
 mod signing;
 mod starting;
 mod stopping;

@@ -17,6 +17,8 @@
 //! | `webhook_line:<endpoint>` | string | the last place given to what waits for a slot; expires likewise |
 //! | `webhook_memory` | string | `whole` while this Redis holds all that it was given; gone with everything else |
 //!
+//! With `redis.shards` there is one such set of keys for each shard, and a few for all of them: see [`sharded`].
+//!
 //! Leases, pauses, slots and places start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
 //! made the attempt.
 
@@ -29,20 +31,29 @@ mod oldest;
 mod pacing;
 mod queue;
 mod scripts;
+mod sharded;
 mod timed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::Client;
+
 use super::meter::Meter;
 use crate::config::RedisSettings;
-use crate::ports::{BackendError, Observe};
+use crate::model::secret::Secret;
+use crate::ports::{BackendError, Observe, Queue};
 use keys::Keys;
 use link::Link;
 use oldest::Watched;
 use scripts::Scripts;
+use sharded::Sharded;
 
-/// [`crate::ports::Queue`] in Redis. Nothing connects before the first call, and every call connects anew where it must.
+fn client(url: &Secret) -> Result<Client, BackendError> {
+    Client::open(url.reveal()).map_err(|source| BackendError::Refused { backend: error::BACKEND, source: Box::new(source) })
+}
+
+/// [`crate::ports::Queue`] in one Redis. Nothing connects before the first call, and every call connects anew where it must.
 pub struct RedisQueue {
     /// All that answers at once.
     link: Link,
@@ -53,6 +64,8 @@ pub struct RedisQueue {
     keys: Keys,
     scripts: Scripts,
     lease: Duration,
+    /// What the ids of its claims end in: nothing, or `-` and its name among the shards.
+    mark: String,
     watched: Watched,
 }
 
@@ -60,28 +73,44 @@ impl RedisQueue {
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
     pub fn new(settings: &RedisSettings) -> Result<Self, BackendError> {
-        Self::metered(settings, Meter::default())
+        Self::over(&client(&settings.url)?, link::ANSWER, Keys::new(&settings.prefix), settings.lease, String::new(), Meter::default())
     }
 
-    /// The same, and `observe` is told how long calls take.
+    /// The queue that the settings ask for: this one, or shards. `observe`, if there is one, is told how long calls take. Needs a runtime; shards are reached at once.
     ///
     /// # Errors
     /// [`BackendError::Refused`] when the URL is not one of Redis.
-    pub fn observed(settings: &RedisSettings, observe: Arc<dyn Observe>) -> Result<Self, BackendError> {
-        Self::metered(settings, Meter::new(observe))
+    pub fn open(settings: &RedisSettings, observe: Option<Arc<dyn Observe>>) -> Result<Arc<dyn Queue>, BackendError> {
+        let meter = observe.map(Meter::new).unwrap_or_default();
+        if settings.shards > 1 {
+            return Ok(Arc::new(Sharded::new(settings, meter)?));
+        }
+        let (client, keys) = (client(&settings.url)?, Keys::new(&settings.prefix));
+        Ok(Arc::new(Self::over(&client, link::ANSWER, keys, settings.lease, String::new(), meter)?))
     }
 
-    fn metered(settings: &RedisSettings, meter: Meter) -> Result<Self, BackendError> {
+    /// Puts entries that are left in shards into the one list again, where there were shards and are none now. May be done at any
+    /// time, and again.
+    ///
+    /// # Errors
+    /// When Redis is away, or refuses.
+    pub async fn gather_shards(settings: &RedisSettings) -> Result<(), BackendError> {
+        sharded::gather(settings).await
+    }
+
+    fn over(client: &Client, answer: Duration, keys: Keys, lease: Duration, mark: String, meter: Meter) -> Result<Self, BackendError> {
         let scripts = Scripts::new();
         let names = Arc::new(scripts.names());
-        let waiting = || Link::new(&settings.url, Meter::default(), Arc::clone(&names));
+        // Waiting is not worth telling.
+        let waiting = || Link::new(client.clone(), link::ANSWER, Meter::default(), Arc::clone(&names));
         Ok(Self {
-            link: Link::new(&settings.url, meter, Arc::clone(&names))?,
+            link: Link::new(client.clone(), answer, meter, Arc::clone(&names))?,
             entries: waiting()?,
             accepted: waiting()?,
-            keys: Keys::new(&settings.prefix),
+            keys,
             scripts,
-            lease: settings.lease,
+            lease,
+            mark,
             watched: Watched::default(),
         })
     }

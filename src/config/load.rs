@@ -208,7 +208,14 @@ fn read_redis(from: &mut Reader, mode: Mode) -> RedisSettings {
     if matches!(mode, Mode::Serve(_)) {
         check_server(from, "redis.url", "REDIS_URL", &url, &["redis", "rediss"], "redis://127.0.0.1:6379/0");
     }
-    RedisSettings { url: Secret::new(url), prefix: from.text("redis.prefix"), lease: from.seconds("redis.lease", 1.0, 3600.0) }
+    let (prefix, shards) = (from.text("redis.prefix"), from.count("redis.shards", 1, 64));
+    if shards > 1 && prefix.contains(['{', '}']) {
+        from.problem(
+            "redis.prefix",
+            "must have no braces where redis.shards is more than 1: each shard has a hash tag of its own, and the first one counts",
+        );
+    }
+    RedisSettings { url: Secret::new(url), prefix, lease: from.seconds("redis.lease", 1.0, 3600.0), shards: shards.max(1) }
 }
 
 fn read_postgres(from: &mut Reader, mode: Mode) -> PostgresSettings {

@@ -21,7 +21,7 @@ use crate::faults;
 use crate::model::clock;
 use crate::model::dead_letter::DeadLetter;
 use crate::model::event::{Event, EventKey};
-use crate::ports::{BackendError, Claim, ClaimId, Known, Matched, Observe, Queue, Records, TakenOver, Traces};
+use crate::ports::{BackendError, Claim, ClaimId, Known, Matched, Observe, Queue, Records, Reserved, TakenOver, Traces};
 
 /// How long one blocking claim waits. Shutting down waits for it.
 const WAIT: Duration = Duration::from_secs(1);
@@ -96,7 +96,11 @@ impl Intake {
         let known = || self.records.known(keys);
         let known = patience::until_it_works("looking events up", &*self.observe, &self.stop, known).await?;
         faults::crash_point("admitted");
-        let admission = |(ours, known): (bool, Known)| if ours { Admission::Ours(known) } else { Admission::Elsewhere };
+        let admission = |(reserved, known): (Reserved, Known)| match reserved {
+            Reserved::Ours => Admission::Ours(known),
+            Reserved::Elsewhere => Admission::Elsewhere,
+            Reserved::Unknown => Admission::Unknown,
+        };
         Some(ours.into_iter().zip(known).map(admission).collect())
     }
 
@@ -150,4 +154,6 @@ enum Admission {
     Ours(Known),
     /// Another claim is routing it right now.
     Elsewhere,
+    /// Whether another claim is routing it cannot be told now.
+    Unknown,
 }

@@ -43,6 +43,22 @@ impl TakenOver {
     }
 }
 
+/// What came of reserving an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    Ours,
+    /// Another living claim has it, or ours is gone.
+    Elsewhere,
+    /// The part of the queue that would know is away: it may be anybody's.
+    Unknown,
+}
+
+impl From<bool> for Reserved {
+    fn from(ours: bool) -> Self {
+        if ours { Self::Ours } else { Self::Elsewhere }
+    }
+}
+
 /// Due deliveries under a lease.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Due {
@@ -138,6 +154,9 @@ pub struct Oldest {
 /// put back from the [`Records`](super::Records), but for entries of door 1 that no worker had recorded.
 ///
 /// All leases have the length that the backend was made with.
+///
+/// It may consist of parts that can be away one by one. Then one claim is of one part, in whose order it is, and what
+/// concerns a part that is away waits in memory, or for the sweep, while the others work: a call fails only when all of them are away.
 #[async_trait]
 pub trait Queue: Pacing + DeadLetters {
     /// Which server it is: `redis`, `sqlite`.
@@ -157,10 +176,10 @@ pub trait Queue: Pacing + DeadLetters {
     /// Takes over up to `max` claims whose lease ran out. Whoever held one before can no longer settle it.
     async fn take_over(&self, max: usize) -> Result<Vec<TakenOver>, BackendError>;
 
-    /// Reserves the routing of these events for the claim, and answers for each, in order, whether it succeeded. It fails for
+    /// Reserves the routing of these events for the claim, and answers for each, in order, what came of it. It fails for
     /// an event that another living claim has reserved; a reservation of a claim that is settled or gone does not count.
     /// Reserving again for the same claim succeeds; a claim that is gone or was taken over reserves nothing.
-    async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<bool>, BackendError>;
+    async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<Reserved>, BackendError>;
 
     /// Lets the leases of these claims and deliveries start anew. A claim that is no longer held is passed over, and so is a delivery
     /// that is on the schedule; one of which nothing is known is leased again.
@@ -173,7 +192,8 @@ pub trait Queue: Pacing + DeadLetters {
     /// Puts deliveries on the schedule at their time, unless they are on it or leased. Answers how many were new.
     async fn schedule_missing(&self, deliveries: &[(DeliveryId, Timestamp)]) -> Result<u64, BackendError>;
 
-    /// Does all of it in one step, or nothing. Settling twice is settling once, but for dead letters.
+    /// Does all of it in one step, or nothing; in a queue of several parts, in one step for each. Settling twice is settling once, but for
+    /// dead letters.
     async fn settle(&self, settlement: &Settlement) -> Result<(), BackendError>;
 
     /// Whether all that was given is still there. Costs next to nothing while it is.

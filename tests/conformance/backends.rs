@@ -35,7 +35,8 @@ pub(super) async fn production() -> Production {
     let (postgres_url, redis_url, prefix) = (server.database("conformance").await, redis.url(), harness::redis::prefix());
     let postgres = Arc::new(connect(&postgres_url));
     let queue = Arc::new(
-        RedisQueue::new(&RedisSettings { url: Secret::new(redis_url.clone()), prefix: prefix.clone(), lease: LEASE }).expect("a URL"),
+        RedisQueue::new(&RedisSettings { url: Secret::new(redis_url.clone()), prefix: prefix.clone(), lease: LEASE, shards: 1 })
+            .expect("a URL"),
     );
     let stand = Stand { queue, records: postgres.clone(), catalog: postgres.clone() };
     Production { stand, postgres, postgres_url, redis_url, prefix }
@@ -43,6 +44,14 @@ pub(super) async fn production() -> Production {
 
 pub(super) async fn redis_and_postgres() -> Stand {
     production().await.stand
+}
+
+/// As [`redis_and_postgres`], with the queue in four shards on a Redis Cluster of three masters.
+pub(super) async fn sharded() -> Stand {
+    let (cluster, production) = (harness::Cluster::shared().await, production().await);
+    let prefix = production.prefix.replace(['{', '}'], "");
+    let queue = RedisQueue::open(&RedisSettings { url: Secret::new(cluster.url()), prefix, lease: LEASE, shards: 4 }, None).expect("a URL");
+    Stand { queue, ..production.stand }
 }
 
 pub(super) async fn sqlite() -> Stand {

@@ -5,9 +5,9 @@ use posthaste::model::dead_letter::{CUT, DeadLetter, KeptLetter};
 use posthaste::ports::{Letters, LettersAsked, Settlement};
 
 use super::fixtures::{Stand, at};
-use super::for_both_backends;
+use super::for_all_queues;
 
-for_both_backends! {
+for_all_queues! {
     letters_come_newest_first_with_all_that_they_were_given
     a_place_stays_where_it_is_when_letters_come_in_and_newer_ones_go
     when_older_letters_go_none_is_missed

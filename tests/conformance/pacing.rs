@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use posthaste::ports::{NewPause, Pause, Pauses, Why};
 
 use super::fixtures::{SHORT, Stand};
-use super::for_both_backends;
+use super::for_all_queues;
 use crate::harness::{LONG, eventually};
 
-for_both_backends! {
+for_all_queues! {
     an_endpoint_that_was_well_is_paused_for_first
     an_endpoint_that_is_broken_again_after_its_pause_is_paused_for_twice_as_long_each_time
     no_pause_of_a_broken_endpoint_is_longer_than_max

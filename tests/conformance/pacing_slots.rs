@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use posthaste::ports::{Ask, Given};
 
 use super::fixtures::{SHORT, Stand};
-use super::for_both_backends;
+use super::for_all_queues;
 use crate::harness::LONG;
 
-for_both_backends! {
+for_all_queues! {
     slots_are_every_apart_beginning_now_and_up_to_count
     no_slot_is_further_off_than_ahead
     callers_share_the_slots_of_an_endpoint

@@ -7,11 +7,20 @@ use posthaste::model::delivery::DeliveryId;
 use posthaste::ports::{Due, Settlement};
 
 use super::fixtures::{LEASE, Stand, at, ids};
-use super::for_both_backends;
+use super::for_all_queues;
 use crate::harness::{LONG, eventually};
 
-for_both_backends! {
-    due_deliveries_are_leased_oldest_first_and_up_to_max
+/// Of shards each has an order of its own.
+mod in_order {
+    use super::due_deliveries_are_leased_oldest_first_and_up_to_max;
+    use crate::conformance::for_both_backends;
+
+    for_both_backends! {
+        due_deliveries_are_leased_oldest_first_and_up_to_max
+    }
+}
+
+for_all_queues! {
     next_is_when_another_becomes_due_and_none_when_nothing_waits
     a_delivery_that_is_not_settled_within_its_lease_is_leased_anew_and_told_from_a_due_one
     a_renewed_delivery_does_not_become_due
@@ -28,6 +37,11 @@ fn far() -> Timestamp {
     // Whole milliseconds come back from every backend as they were.
     let hour = clock::after(clock::now(), Duration::from_secs(3600));
     clock::from_unix_seconds(clock::unix_seconds(hour).floor())
+}
+
+fn sorted(mut ids: Vec<DeliveryId>) -> Vec<DeliveryId> {
+    ids.sort();
+    ids
 }
 
 async fn schedule(stand: &Stand, scheduled: &[(DeliveryId, Timestamp)]) {
@@ -77,7 +91,7 @@ async fn a_delivery_that_is_not_settled_within_its_lease_is_leased_anew_and_told
     let ids = ids(2);
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20))]).await;
     let due = claim(&stand, 9).await;
-    assert_eq!((&due.ids, &due.lapsed), (&ids, &vec![]));
+    assert_eq!((sorted(due.ids), due.lapsed), (ids.clone(), vec![]));
     stand.settle(Settlement { unscheduled: vec![ids[1]], ..Settlement::default() }).await;
     assert_eq!(lapsed(&stand).await, [ids[0]]);
     assert_eq!(lapsed(&stand).await, [ids[0]], "again and again");
@@ -100,7 +114,7 @@ async fn a_lease_that_ran_out_is_left_alone_where_nobody_asks_for_it(stand: Stan
 async fn a_settled_time_ends_a_lease(stand: Stand) {
     let (ids, far) = (ids(2), far());
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20))]).await;
-    assert_eq!(claim(&stand, 9).await.ids, ids);
+    assert_eq!(sorted(claim(&stand, 9).await.ids), ids);
     schedule(&stand, &[(ids[0], far)]).await;
     assert_eq!(lapsed(&stand).await, [ids[1]]);
     stand.settle(Settlement { unscheduled: vec![ids[1]], ..Settlement::default() }).await;
@@ -114,8 +128,10 @@ async fn a_delivery_that_is_settled_as_leased_is_not_due_until_its_lease_runs_ou
     assert_eq!(claim(&stand, 9).await.ids, []);
     assert_eq!(stand.queue.schedule_missing(&[(ids[0], at(1)), (ids[1], at(1))]).await.expect("scheduled"), 0);
     let mut both = lapsed(&stand).await;
-    both.sort();
-    assert_eq!(both, ids);
+    if both.len() == 1 {
+        both.extend(lapsed(&stand).await);
+    }
+    assert_eq!(sorted(both), ids);
     assert_eq!(stand.queue.depth().await.expect("depth").deliveries, 2);
 }
 
@@ -132,7 +148,7 @@ async fn renewing_a_delivery_that_the_queue_knows_nothing_of_leases_it(stand: St
 async fn a_renewed_delivery_does_not_become_due(stand: Stand) {
     let ids = ids(2);
     schedule(&stand, &[(ids[0], at(10)), (ids[1], at(20))]).await;
-    assert_eq!(claim(&stand, 9).await.ids, ids);
+    assert_eq!(sorted(claim(&stand, 9).await.ids), ids);
     let again = eventually(LONG, async || {
         stand.queue.renew(&[], &ids[..1]).await.expect("renewed");
         Some(claim(&stand, 9).await.lapsed).filter(|ids| !ids.is_empty())

@@ -18,31 +18,42 @@ const FORGETFUL: &[&str] = &["--appendonly", "no"];
 pub(crate) struct Redis {
     server: Server,
     port: u16,
+    /// Where nodes of a cluster talk to each other.
+    bus_port: Option<u16>,
 }
 
 impl Redis {
     /// The one that ordinary tests share, each with its own prefix.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<Redis> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::launch(FORGETFUL)).await
+        SHARED.get_or_init(|| Self::launch(FORGETFUL, None)).await
     }
 
     /// For a test that stops, pauses or flushes it. It keeps an append-only file, as in production: `kill` may cost the last second.
     pub(crate) async fn private() -> Self {
-        Self::launch(&["--appendonly", "yes"]).await
+        Self::launch(&["--appendonly", "yes"], None).await
     }
 
     /// As [`Redis::private`], but what it answered to survives `kill` too.
     pub(crate) async fn durable() -> Self {
-        Self::launch(&["--appendonly", "yes", "--appendfsync", "always"]).await
+        Self::launch(&["--appendonly", "yes", "--appendfsync", "always"], None).await
     }
 
     /// As [`Redis::private`], but it comes back empty.
     pub(crate) async fn forgetful() -> Self {
-        Self::launch(FORGETFUL).await
+        Self::launch(FORGETFUL, None).await
     }
 
-    async fn launch(keeping: &[&str]) -> Self {
+    /// A node of a [`super::cluster::Cluster`], by itself yet.
+    pub(crate) async fn clustered() -> Self {
+        let bus_port = places::free_port();
+        let port_text = bus_port.to_string();
+        let mut args = vec!["--appendonly", "yes", "--cluster-enabled", "yes", "--cluster-port", &port_text];
+        args.extend(["--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"]);
+        Self::launch(&args, Some(bus_port)).await
+    }
+
+    async fn launch(keeping: &[&str], bus_port: Option<u16>) -> Self {
         let (dir, port) = (watchdog::directory("redis"), places::free_port());
         let (dir_text, port_text) = (dir.display().to_string(), port.to_string());
         let args = ["--port", &port_text, "--bind", "127.0.0.1", "--dir", &dir_text, "--save", ""];
@@ -55,7 +66,7 @@ impl Redis {
             stop_signal: "TERM",
             drop_signal: "KILL",
         };
-        let redis = Self { server: Server::new(spec), port };
+        let redis = Self { server: Server::new(spec), port, bus_port };
         redis.start().await;
         redis
     }
@@ -93,6 +104,10 @@ impl Redis {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(crate) fn bus_port(&self) -> Option<u16> {
+        self.bus_port
     }
 
     pub(crate) fn url(&self) -> String {

@@ -45,7 +45,7 @@ async fn is_up(redis: &mut MultiplexedConnection) -> bool {
 /// What a worker does only when endpoints fail, or ask for less.
 async fn pace(redis_url: &str, prefix: &str) {
     let lease = Duration::from_secs(1);
-    let settings = RedisSettings { url: Secret::new(redis_url.to_owned()), prefix: prefix.to_owned(), lease };
+    let settings = RedisSettings { url: Secret::new(redis_url.to_owned()), prefix: prefix.to_owned(), lease, shards: 1 };
     let queue = RedisQueue::new(&settings).expect("a URL");
     let broken = NewPause::Broken { endpoint_id: 7, first: Duration::ZERO, max: LONG };
     queue.pause(&[broken, NewPause::Slowed { endpoint_id: 7, lasts: LONG }]).await.expect("one slot");

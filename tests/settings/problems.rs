@@ -97,3 +97,13 @@ async fn wrong_usage_exits_with_2() {
         assert!(finished.stdout.is_empty() && !finished.stderr.is_empty(), "{args:?}");
     }
 }
+
+#[tokio::test]
+async fn shards_have_hash_tags_of_their_own() {
+    let launch = || {
+        let serve = Launch::new(["serve"]).set("REDIS_URL", "redis://127.0.0.1:1/").set("POSTGRES_URL", "postgres://a@127.0.0.1:1/b");
+        serve.set("POSTHASTE__REDIS__PREFIX", "{a}")
+    };
+    assert!(refused(launch().set("POSTHASTE__REDIS__SHARDS", "2")).await.contains("\n  redis.prefix: "));
+    assert!(refused(launch().set("POSTHASTE__REDIS__SHARDS", "0")).await.contains("\n  redis.shards: "));
+}

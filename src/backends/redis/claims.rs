@@ -29,9 +29,9 @@ impl Kind {
     }
 }
 
-/// `<kind>-<milliseconds since 1970>-<random>`: a takeover changes the random part alone.
-fn new_id(kind: Kind, claimed_at: Timestamp) -> ClaimId {
-    ClaimId(format!("{}-{}-{}", kind.letter(), claimed_at.timestamp_millis(), Uuid::now_v7().simple()).into())
+/// `<kind>-<milliseconds since 1970>-<random><mark>`: a takeover changes the random part alone.
+fn new_id(kind: Kind, claimed_at: Timestamp, mark: &str) -> ClaimId {
+    ClaimId(format!("{}-{}-{}{mark}", kind.letter(), claimed_at.timestamp_millis(), Uuid::now_v7().simple()).into())
 }
 
 fn read_id(id: &str) -> Option<(Kind, Timestamp)> {
@@ -53,7 +53,7 @@ fn now_millis() -> Timestamp {
 impl RedisQueue {
     pub(super) async fn claim_entry_batch(&self, max: usize) -> Result<Option<Claim<Bytes>>, BackendError> {
         let claimed_at = now_millis();
-        let id = new_id(Kind::Entries, claimed_at);
+        let id = new_id(Kind::Entries, claimed_at, &self.mark);
         let entries: Option<Vec<Bytes>> = self
             .scripts
             .claim_entries
@@ -73,7 +73,7 @@ impl RedisQueue {
     /// the claim is that of the entry's arrival, not of the wait's beginning.
     pub(super) async fn wait_for_entry(&self, wait: Duration) -> Result<Option<Claim<Bytes>>, BackendError> {
         let wait = wait.min(MAX_WAIT);
-        let id = new_id(Kind::Entries, now_millis());
+        let id = new_id(Kind::Entries, now_millis(), &self.mark);
         let lease = self.lease + wait;
         let hold = self
             .scripts
@@ -105,7 +105,7 @@ impl RedisQueue {
     /// Names the claim of an entry that came while we waited. `None` when it was taken over already.
     async fn arrived(&self, waited: &ClaimId) -> Result<Option<(ClaimId, Timestamp)>, BackendError> {
         let claimed_at = now_millis();
-        let id = new_id(Kind::Entries, claimed_at);
+        let id = new_id(Kind::Entries, claimed_at, &self.mark);
         let mut call = self.scripts.arrived.key(&self.keys.claims);
         call.key(self.keys.claim(waited)).key(self.keys.claim(&id)).arg(&*waited.0).arg(&*id.0).arg(self.lease.as_secs_f64());
         let ours: bool = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
@@ -118,7 +118,7 @@ impl RedisQueue {
         popped: Option<(String, String)>,
     ) -> Result<Option<Claim<EventKey>>, BackendError> {
         let claimed_at = now_millis();
-        let id = new_id(Kind::Accepted, claimed_at);
+        let id = new_id(Kind::Accepted, claimed_at, &self.mark);
         let mut call = self.scripts.claim_accepted.key(&self.keys.accepted);
         call.key(&self.keys.claims).key(self.keys.claim(&id)).arg(max).arg(self.lease.as_secs_f64()).arg(&*id.0);
         if let Some((member, score)) = popped {
@@ -166,7 +166,7 @@ impl RedisQueue {
                 tracing::warn!(claim = old, "a claim that no worker made was removed");
                 continue;
             };
-            let (old, new) = (ClaimId(old.into()), new_id(kind, claimed_at));
+            let (old, new) = (ClaimId(old.into()), new_id(kind, claimed_at, &self.mark));
             let mut call = self.scripts.take_over.key(&self.keys.claims);
             call.key(self.keys.claim(&old)).key(self.keys.claim(&new)).arg(&*old.0).arg(&*new.0).arg(self.lease.as_secs_f64());
             let items: Option<Vec<Bytes>> = call.invoke_async(&mut link).await.map_err(self.link.failed())?;
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn an_id_keeps_its_kind_and_time() {
         let at = now_millis();
-        let id = new_id(Kind::Accepted, at);
+        let id = new_id(Kind::Accepted, at, "-3");
         assert!(read_id(&id.0).is_some_and(|(kind, time)| kind == Kind::Accepted && time == at));
         assert!(read_id("nonsense").is_none());
     }

@@ -4,6 +4,7 @@ use crate::ports::ClaimId;
 
 pub(super) struct Keys {
     prefix: String,
+    /// Entries of door 1.
     pub(super) events: String,
     pub(super) accepted: String,
     pub(super) retries: String,
@@ -15,6 +16,8 @@ pub(super) struct Keys {
     pub(super) pauses: String,
     pub(super) broken: String,
     pub(super) slowed: String,
+    /// How many shards there are; used of the [`Keys::of_door`] alone.
+    pub(super) shards: String,
 }
 
 impl Keys {
@@ -32,8 +35,15 @@ impl Keys {
             pauses: key("pauses"),
             broken: key("broken"),
             slowed: key("slowed"),
+            shards: key("shards"),
             prefix: prefix.to_owned(),
         }
+    }
+
+    /// The list that applications know, and what goes with it in the same slot of a Redis Cluster: the list's name is the others' hash tag.
+    pub(super) fn of_door(prefix: &str) -> Self {
+        let events = format!("{prefix}webhook_events");
+        Self { events: events.clone(), ..Self::new(&format!("{prefix}{{{events}}}")) }
     }
 
     pub(super) fn claim(&self, id: &ClaimId) -> String {

@@ -11,7 +11,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Reserved, Settlement, TakenOver};
 
 /// Lua unpacks no more than a few thousand values at once.
 pub(super) const CHUNK: usize = 1000;
@@ -39,36 +39,18 @@ impl Queue for RedisQueue {
     }
 
     async fn claim_due(&self, max: usize, lapsed: bool) -> Result<Due, BackendError> {
-        let (lapsed, due, next): (Vec<Bytes>, Vec<Bytes>, String) = self
-            .scripts
-            .claim_due
-            .key(&self.keys.retries)
-            .key(&self.keys.leased)
-            .arg(max.min(CHUNK))
-            .arg(self.lease.as_secs_f64())
-            .arg(if lapsed { max.min(CHUNK) } else { 0 })
-            .invoke_async(&mut self.link.connection())
-            .await
-            .map_err(self.link.failed())?;
-        let mut foreign = Vec::new();
-        let mut ids_of = |members: Vec<Bytes>| -> Vec<DeliveryId> {
-            let (own, others): (Vec<_>, Vec<_>) =
-                members.into_iter().map(|member| (read(&member), member)).partition(|(id, _)| id.is_some());
-            foreign.extend(others.into_iter().map(|(_, member)| member));
-            own.into_iter().filter_map(|(id, _)| id).collect()
-        };
-        let (lapsed, ids) = (ids_of(lapsed), ids_of(due));
+        let (due, foreign) = self.lease_due(max, lapsed).await?;
         if !foreign.is_empty() {
             self.set_aside(foreign).await?;
         }
-        Ok(Due { ids, lapsed, next: next.parse().ok().map(|seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default()) })
+        Ok(due)
     }
 
     async fn take_over(&self, max: usize) -> Result<Vec<TakenOver>, BackendError> {
         self.take_over_expired(max).await
     }
 
-    async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<bool>, BackendError> {
+    async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<Reserved>, BackendError> {
         let mut answers = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(CHUNK) {
             let mut call = self.scripts.reserve.key(&self.keys.routing);
@@ -77,7 +59,7 @@ impl Queue for RedisQueue {
                 call.arg(key.to_member());
             }
             let ours: Vec<bool> = call.invoke_async(&mut self.link.connection()).await.map_err(self.link.failed())?;
-            answers.extend(ours);
+            answers.extend(ours.into_iter().map(Reserved::from));
         }
         Ok(answers)
     }
@@ -221,22 +203,47 @@ impl RedisQueue {
         call.invoke_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
     }
 
+    /// As `claim_due`; and the members that are no delivery ids, leased like all others.
+    pub(super) async fn lease_due(&self, max: usize, lapsed: bool) -> Result<(Due, Vec<Bytes>), BackendError> {
+        let (lapsed, due, next): (Vec<Bytes>, Vec<Bytes>, String) = self
+            .scripts
+            .claim_due
+            .key(&self.keys.retries)
+            .key(&self.keys.leased)
+            .arg(max.min(CHUNK))
+            .arg(self.lease.as_secs_f64())
+            .arg(if lapsed { max.min(CHUNK) } else { 0 })
+            .invoke_async(&mut self.link.connection())
+            .await
+            .map_err(self.link.failed())?;
+        let mut foreign = Vec::new();
+        let mut ids_of = |members: Vec<Bytes>| -> Vec<DeliveryId> {
+            let (own, others): (Vec<_>, Vec<_>) =
+                members.into_iter().map(|member| (read(&member), member)).partition(|(id, _)| id.is_some());
+            foreign.extend(others.into_iter().map(|(_, member)| member));
+            own.into_iter().filter_map(|(id, _)| id).collect()
+        };
+        let (lapsed, ids) = (ids_of(lapsed), ids_of(due));
+        let due = Due { ids, lapsed, next: next.parse().ok().map(|seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default()) };
+        Ok((due, foreign))
+    }
+
     /// Members of the schedule that are no delivery ids: left there, they would come back with every lease.
     async fn set_aside(&self, members: Vec<Bytes>) -> Result<(), BackendError> {
         let mut pipe = redis::pipe();
         pipe.atomic();
         for entry in members {
-            let letter = DeadLetter {
-                reason: "the schedule held it, and it is not a delivery id".into(),
-                class: "not_an_id",
-                at: clock::now(),
-                entry: entry.clone(),
-            };
+            let letter = not_an_id(entry.clone());
             pipe.zrem(&self.keys.retries, &entry[..]).ignore().zrem(&self.keys.leased, &entry[..]).ignore();
             pipe.lpush(&self.keys.dead_letters, letter.to_json()).ignore();
         }
         pipe.query_async::<()>(&mut self.link.connection()).await.map_err(self.link.failed())
     }
+}
+
+pub(super) fn not_an_id(entry: Bytes) -> DeadLetter {
+    let reason = "the schedule held it, and it is not a delivery id".into();
+    DeadLetter { reason, class: "not_an_id", at: clock::now(), entry }
 }
 
 /// Another spelling of an id would come back for ever: settling it takes out ours.

@@ -15,7 +15,7 @@ use crate::model::clock::{self, Timestamp};
 use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::DeliveryId;
 use crate::model::event::EventKey;
-use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Settlement, TakenOver};
+use crate::ports::{BackendError, Claim, ClaimId, Depth, Due, Memory, Oldest, Queue, Reserved, Settlement, TakenOver};
 
 #[async_trait]
 impl Queue for Sqlite {
@@ -55,8 +55,8 @@ impl Queue for Sqlite {
         Ok(self.book().take_over(clock::now(), max).into_iter().map(TakenOver::Accepted).collect())
     }
 
-    async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<bool>, BackendError> {
-        Ok(self.book().reserve(claim, keys))
+    async fn reserve(&self, claim: &ClaimId, keys: &[EventKey]) -> Result<Vec<Reserved>, BackendError> {
+        Ok(self.book().reserve(claim, keys).into_iter().map(Reserved::from).collect())
     }
 
     async fn renew(&self, claims: &[ClaimId], deliveries: &[DeliveryId]) -> Result<(), BackendError> {

@@ -27,7 +27,8 @@ impl Intake {
                 Admission::Ours(Known::Accepted) => ours.push(key.clone()),
                 Admission::Ours(Known::Routed | Known::SetAside | Known::No) => released.push(key.clone()),
                 // Whoever routes it either records it, or dies, and then the sweep offers it again.
-                Admission::Elsewhere => {}
+                // Of what cannot be told now it learns when it can be.
+                Admission::Elsewhere | Admission::Unknown => {}
             }
         }
         let load = || self.records.load_accepted(&ours, self.max_event_bytes);

@@ -24,7 +24,7 @@ impl Intake {
         let (mut events, dead) = self.read(&claim);
         let keys: Vec<_> = events.iter().map(|event| event.key.clone()).collect();
         let mut passed = claim.items.len() - events.len();
-        let (mut released, mut again) = (Vec::new(), Vec::new());
+        let (mut released, mut again, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         let mut admissions = self.admit(&claim.id, &keys).await?.into_iter();
         events.retain(|event| match admissions.next() {
             Some(Admission::Ours(Known::No)) => true,
@@ -37,6 +37,11 @@ impl Intake {
                 passed += 1;
                 false
             }
+            Some(Admission::Unknown) => {
+                waiting.push(Arc::new(event.clone()));
+                passed += 1;
+                false
+            }
             Some(Admission::Elsewhere) | None => {
                 // The other claim holds the same event under its own lease, so this copy is not needed.
                 passed += 1;
@@ -44,6 +49,7 @@ impl Intake {
             }
         });
         self.accept_again(&again).await?;
+        self.accept_for_later(&waiting).await?;
         self.route(&held, events, false).await;
         if passed > 0 {
             self.sending.report(Report::Passed { claim: held, items: passed, released, dead }).await;
@@ -61,6 +67,21 @@ impl Intake {
         let offered: Vec<_> = events.iter().map(|event| (event.key.clone(), event.accepted_at)).collect();
         let offer = || self.queue.offer(&offered);
         patience::until_it_works("offering events", &*self.observe, &self.stop, offer).await.map(drop)
+    }
+
+    /// Events of which nobody can tell now whether they are being routed. In the records they are as durable as those of door 2, and of
+    /// two that route one there, one counts; they are on offer when the part of the queue that they belong to is back.
+    async fn accept_for_later(&self, events: &[Arc<Event>]) -> Option<()> {
+        if events.is_empty() {
+            return Some(());
+        }
+        let accept = || self.records.accept(events);
+        patience::until_it_works("accepting events whose part of the queue is away", &*self.observe, &self.stop, accept).await?;
+        let offered: Vec<_> = events.iter().map(|event| (event.key.clone(), event.accepted_at)).collect();
+        if let Err(error) = self.queue.offer(&offered).await {
+            tracing::debug!(%error, events = offered.len(), "the sweep offers them");
+        }
+        Some(())
     }
 
     /// The events of a claim, each once, and what is none.

@@ -4,7 +4,7 @@ use super::{LONG, Place, event, key};
 use crate::backends::sqlite::Sqlite;
 use crate::model::clock;
 use crate::model::delivery::DeliveryId;
-use crate::ports::{Queue, Settlement, TakenOver};
+use crate::ports::{Queue, Reserved, Settlement, TakenOver};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -77,7 +77,7 @@ async fn leases_run_out_in_a_living_process_too() {
     let [TakenOver::Accepted(taken)] = taken.as_slice() else { panic!("{taken:?}") };
     assert_eq!((&taken.items, taken.claimed_at), (&claim.items, claim.claimed_at));
     sqlite.settle(&Settlement { claims: vec![claim.id], ..Settlement::default() }).await.expect("settles nothing");
-    assert_eq!(sqlite.reserve(&taken.id, &[event("a").key.clone()]).await.expect("reserves"), [true]);
+    assert_eq!(sqlite.reserve(&taken.id, &[event("a").key.clone()]).await.expect("reserves"), [Reserved::Ours]);
 }
 
 #[tokio::test]
