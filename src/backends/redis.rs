@@ -17,7 +17,7 @@
 //! | `webhook_line:<endpoint>` | string | the last place given to what waits for a slot; expires likewise |
 //! | `webhook_memory` | string | `whole` while this Redis holds all that it was given; gone with everything else |
 //!
-//! With `redis.shards` there is one such set of keys for each shard, and a few for all of them: see [`sharded`].
+//! With `redis.shards` there is one such set of keys for each shard, and a few for all of them: see the module `sharded`.
 //!
 //! Leases, pauses, slots and places start and end by Redis' own clock, so that those of workers do not matter. Due times are reckoned by the worker that
 //! made the attempt.
