@@ -161,6 +161,7 @@ async fn each_shell_gets_a_script_that_names_all_commands() {
         "deliveries",
         "dead-letters",
         "runs",
+        "ready",
         "stats",
         "listen",
     ];
