@@ -20,7 +20,8 @@ macro_rules! insert_accepted_sql {
     ($from:literal) => {
         concat!(
             "INSERT INTO webhook_events AS e (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
-             traceparent) SELECT v.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) AS v",
+             traceparent) SELECT v.* FROM (SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), \
+             unnest(?)) AS v",
             $from,
             " ON CONFLICT (tenant, id) DO UPDATE SET event_type = EXCLUDED.event_type, \
              data = EXCLUDED.data, source = EXCLUDED.source, version = EXCLUDED.version, \"timestamp\" = EXCLUDED.\"timestamp\", \

@@ -29,10 +29,15 @@ impl ToSql<Text, Pg> for Traceparent {
     }
 }
 
-/// The column of the events' traces; empty when none has one, for `unnest` fills what is missing with NULL.
+/// The column of the events' traces.
 pub(super) fn traceparents<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Option<Traceparent>> {
-    let traces: Vec<_> = events.map(|event| event.traceparent.map(Traceparent)).collect();
-    if traces.iter().all(Option::is_none) { Vec::new() } else { traces }
+    sparse(events.map(|event| event.traceparent.map(Traceparent)))
+}
+
+/// A column that has nothing but NULL in most batches, and is empty then: `unnest` fills up what is missing.
+pub(super) fn sparse<T>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let values: Vec<_> = values.collect();
+    if values.iter().all(Option::is_none) { Vec::new() } else { values }
 }
 
 /// Declares a struct that is a statement. Its fields are bound to the `?` of the text, in order, as the SQL type after `=>`.

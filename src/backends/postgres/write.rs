@@ -1,4 +1,7 @@
 //! The statements that record a batch. Each takes whole columns, so that a batch is one round trip however large.
+//!
+//! `unnest` stands among what is selected, one for each column, for there the rows are made as they are inserted. Behind `FROM` each column is
+//! first written down whole, which costs more than the insert itself. Columns of nothing but NULL are sent empty: `unnest` fills them up.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -6,7 +9,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Json, Nullable, Te
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::statement::{RawJson, Traceparent, statement, traceparents};
+use super::statement::{RawJson, Traceparent, sparse, statement, traceparents};
 use crate::model::delivery::{AttemptResult, DeliveryState};
 use crate::model::event::{Event, EventKey};
 use crate::ports::{Routed, Step};
@@ -22,9 +25,11 @@ macro_rules! insert_deliveries {
         concat!(
             "INSERT INTO webhook_deliveries (id, endpoint_id, created_at, next_retry_at, last_attempt_at, response_time, \
              attempt_count, response_status, status, tenant, event_id, event_type, response_body, error_message, attempt_error) \
-             SELECT d.* FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS d (id, endpoint_id, created_at, next_retry_at, \
-             last_attempt_at, response_time, attempt_count, response_status, status, tenant, event_id, event_type, \
-             response_body, error_message, attempt_error)",
+             SELECT d.* FROM (SELECT unnest(?) AS id, unnest(?) AS endpoint_id, unnest(?) AS created_at, \
+             unnest(?) AS next_retry_at, unnest(?) AS last_attempt_at, unnest(?) AS response_time, \
+             unnest(?) AS attempt_count, unnest(?) AS response_status, unnest(?) AS status, unnest(?) AS tenant, \
+             unnest(?) AS event_id, unnest(?) AS event_type, unnest(?) AS response_body, unnest(?) AS error_message, \
+             unnest(?) AS attempt_error) AS d",
             $rest
         )
     };
@@ -34,7 +39,8 @@ macro_rules! insert_events {
     ($rest:literal) => {
         concat!(
             "WITH event AS (INSERT INTO webhook_events (tenant, id, event_type, data, source, version, \"timestamp\", created_at, \
-             traceparent, routed_at) SELECT v.*, now() FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) AS v",
+             traceparent, routed_at) SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), \
+             unnest(?), now()",
             $rest,
             ") "
         )
@@ -73,7 +79,7 @@ macro_rules! delivering_statement {
                     delivery_id: column(rows, |(_, d)| d.id.0),
                     endpoint_id: column(rows, |(_, d)| d.endpoint_id),
                     delivery_created_at: column(rows, |(e, _)| e.accepted_at),
-                    next_retry_at: column(rows, |(_, d)| d.next_retry_at),
+                    next_retry_at: sparse(rows.iter().map(|(_, d)| d.next_retry_at)),
                     last_attempt_at: column(rows, |(_, d)| d.last.as_ref().map(|last| last.at)),
                     response_time: column(rows, |(_, d)| d.last.as_ref().map(|last| last.response_time)),
                     attempt_count: column(rows, |(_, d)| count(d.attempt_count)),
@@ -82,9 +88,9 @@ macro_rules! delivering_statement {
                     delivery_tenant: column(rows, |(e, _)| &*e.key.tenant),
                     event_id: column(rows, |(e, _)| &*e.key.id),
                     delivery_event_type: column(rows, |(e, _)| &*e.event_type),
-                    response_body: column(rows, |(_, d)| body_of(d.last.as_ref())),
-                    error_message: column(rows, |(_, d)| d.reason.as_deref().or(error_of(d))),
-                    attempt_error: column(rows, |(_, d)| d.reason.as_deref().and(error_of(d))),
+                    response_body: sparse(rows.iter().map(|(_, d)| body_of(d.last.as_ref()))),
+                    error_message: sparse(rows.iter().map(|(_, d)| d.reason.as_deref().or(error_of(d)))),
+                    attempt_error: sparse(rows.iter().map(|(_, d)| d.reason.as_deref().and(error_of(d)))),
                 }
             }
         }
@@ -133,7 +139,7 @@ delivering_statement! {
         created_at: Times => Array<Timestamptz>,
     } = concat!(
         "WITH event AS (UPDATE webhook_events e SET routed_at = now(), set_aside = NULL, created_at = v.created_at \
-         FROM unnest(?, ?, ?) AS v (tenant, id, created_at) \
+         FROM (SELECT unnest(?) AS tenant, unnest(?) AS id, unnest(?) AS created_at) AS v \
          WHERE e.tenant = v.tenant AND e.id = v.id AND e.routed_at IS NULL RETURNING e.tenant, e.id) ",
         insert_deliveries!(", event WHERE event.tenant = d.tenant AND event.id = d.event_id ON CONFLICT DO NOTHING")
     )
@@ -158,8 +164,9 @@ statement! {
         error: MaybeTexts<'a> => Array<Nullable<Text>>,
         reason: MaybeTexts<'a> => Array<Nullable<Text>>,
     } -> () =
-        "WITH v AS (SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS v (id, after_attempts, attempted, status, \
-         attempt_count, next_retry_at, at, response_status, response_body, response_time, error, reason)), \
+        "WITH v AS (SELECT unnest(?) AS id, unnest(?) AS after_attempts, unnest(?) AS attempted, unnest(?) AS status, \
+         unnest(?) AS attempt_count, unnest(?) AS next_retry_at, unnest(?) AS at, unnest(?) AS response_status, \
+         unnest(?) AS response_body, unnest(?) AS response_time, unnest(?) AS error, unnest(?) AS reason), \
          old AS (SELECT d.id, d.status, d.attempt_count, d.last_attempt_at, d.response_status, d.response_body, d.response_time, \
          CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END AS error, v.attempted, \
          coalesce(v.reason, CASE WHEN d.status = 'failed' AND v.status <> 'delivered' THEN d.error_message END) AS reason \
