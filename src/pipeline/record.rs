@@ -25,6 +25,12 @@ use crate::model::dead_letter::DeadLetter;
 use crate::model::delivery::{DeliveryState, Status};
 use crate::ports::{BackendError, Batch, Observe, Records, Routed, Step};
 
+/// How far apart commits begin while there is much to do. A flush to disk and the totals of an hour cost a commit the same however many
+/// deliveries it has, and nobody waits for it: the receiver has its request, and has answered.
+const APART: Duration = Duration::from_millis(15);
+/// From how many rows on a commit says that there is much to do: what comes one by one is committed at once.
+const MUCH: u64 = 16;
+
 /// What the recorder works with.
 pub(super) struct Recorder {
     pub(super) records: Arc<dyn Records>,
@@ -47,7 +53,12 @@ impl Recorder {
     pub(super) async fn run(self, mut reports: mpsc::Receiver<Report>, abort: CancellationToken) {
         let mut gatherer = Gatherer::new(self.hold, Owners::new(Arc::clone(&self.catalog), self.disable_after));
         let mut received = Vec::with_capacity(self.commit_batch);
+        let (mut begun, mut rows) = (Instant::now(), 0);
         loop {
+            if rows >= MUCH {
+                tokio::time::sleep_until((begun + APART).into()).await;
+            }
+            begun = Instant::now();
             let open = tokio::select! {
                 count = reports.recv_many(&mut received, self.commit_batch) => count > 0,
                 () = gatherer.wait() => true,
@@ -57,6 +68,7 @@ impl Recorder {
             }
             gatherer.flush(Instant::now(), !open);
             let gathered = gatherer.take();
+            rows = gathered.rows();
             if !gathered.is_empty() && !self.commit(gathered, &abort).await {
                 return;
             }
