@@ -152,7 +152,7 @@ async fn run(
 ) -> Result<()> {
     let listener = listen(settings).await?;
     let address = listener.local_addr()?;
-    let collecting = Collecting::start(&settings.tracing, &settings.connections.more_roots)?;
+    let collecting = Collecting::start(&settings.tracing, &settings.connections.more_roots, &observe)?;
     let traces = collecting.as_ref().map(Collecting::traces);
     let guard = Guard::new(settings.guard.clone());
     let sender = Sender::new(guard.clone(), &settings.connections)?;

@@ -130,6 +130,8 @@ pub trait Observe: Send + Sync {
     fn called(&self, backend: &'static str, call: &'static str, took: Duration, succeeded: bool);
     /// The connections to the records.
     fn pool(&self, pool: Pool);
+    /// So many spans will reach no collector.
+    fn spans_lost(&self, spans: u64);
     /// A backend was away.
     fn trouble(&self, backend: &'static str);
     /// Everything, in Prometheus' text format.

@@ -263,6 +263,10 @@ impl Observe for Metrics {
         set(&families.connections_waited_for, pool.waiting);
     }
 
+    fn spans_lost(&self, spans: u64) {
+        self.families.worker.spans_lost.inc_by(spans);
+    }
+
     fn trouble(&self, backend: &'static str) {
         self.families.backends.errors.with_label_values(&[backend]).inc();
     }

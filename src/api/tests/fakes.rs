@@ -305,6 +305,7 @@ impl Observe for FakeObserve {
     fn taken_over(&self, _: u64) {}
     fn swept(&self, _: u64, _: u64) {}
     fn forgot(&self, _: u64, _: u64) {}
+    fn spans_lost(&self, _: u64) {}
     fn trouble(&self, _: &'static str) {}
     fn render(&self) -> String {
         "webhook_queue_size 0\n".into()
