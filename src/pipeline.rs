@@ -31,7 +31,7 @@ mod worker;
 pub use accept::GroupedDoor;
 pub use catalog::LiveCatalog;
 pub use checks::Checker;
-pub use gauges::{watch_pool, watch_queue, watch_records};
+pub use gauges::{watch_parts, watch_pool, watch_queue, watch_records};
 pub use matching::Index;
 pub use patience::persist;
 pub use put_back::PutBack;

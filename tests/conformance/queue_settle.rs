@@ -1,4 +1,4 @@
-//! `settle`, `depth`, `oldest` and `ping`.
+//! `settle`, `depth`, `oldest`, `parts_away` and `ping`.
 
 use bytes::Bytes;
 use posthaste::model::dead_letter::DeadLetter;
@@ -13,7 +13,7 @@ for_all_queues! {
     an_empty_settlement_changes_nothing
     the_depth_tells_what_waits
     the_oldest_is_what_has_waited_for_longest
-    a_queue_that_works_answers_a_ping
+    a_queue_that_works_answers_a_ping_and_no_part_of_it_is_away
 }
 
 fn dead(entry: &'static [u8]) -> DeadLetter {
@@ -88,7 +88,8 @@ async fn the_oldest_is_what_has_waited_for_longest(stand: Stand) {
     assert_eq!(oldest().await, Oldest::default());
 }
 
-async fn a_queue_that_works_answers_a_ping(stand: Stand) {
+async fn a_queue_that_works_answers_a_ping_and_no_part_of_it_is_away(stand: Stand) {
     stand.queue.ping().await.expect("it works");
     stand.records.ping().await.expect("it works");
+    assert_eq!(stand.queue.parts_away(), 0);
 }

@@ -300,6 +300,7 @@ impl Observe for FakeObserve {
     fn waits(&self, _: Wait, _: u64) {}
     fn load(&self, _: Load) {}
     fn called(&self, _: &'static str, _: &'static str, _: Duration, _: bool) {}
+    fn parts_away(&self, _: u64) {}
     fn pool(&self, _: Pool) {}
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}
