@@ -20,7 +20,7 @@ use crate::backends::sqlite::Sqlite;
 use crate::config::{Role, Settings};
 use crate::demo;
 use crate::pipeline::{
-    Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_pool, watch_queue, watch_records,
+    Checker, GroupedDoor, LiveCatalog, Parts, PutBack, Requeuing, Worker, persist, watch_parts, watch_pool, watch_queue, watch_records,
 };
 use crate::ports::{Catalog, Door, Observe, Outbox, Queue, Records, Traces};
 use crate::sender::{Sender, guard::Guard};
@@ -152,7 +152,7 @@ async fn run(
 ) -> Result<()> {
     let listener = listen(settings).await?;
     let address = listener.local_addr()?;
-    let collecting = Collecting::start(&settings.tracing, &settings.connections.more_roots)?;
+    let collecting = Collecting::start(&settings.tracing, &settings.connections.more_roots, &observe)?;
     let traces = collecting.as_ref().map(Collecting::traces);
     let guard = Guard::new(settings.guard.clone());
     let sender = Sender::new(guard.clone(), &settings.connections)?;
@@ -247,6 +247,7 @@ async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>,
 /// Shows what waits, until `stop`.
 fn watch(loops: &TaskTracker, backends: &Backends, observe: &Arc<dyn Observe>, stop: &CancellationToken) {
     loops.spawn(watch_queue(backends.queue.clone(), observe.clone(), stop.clone()));
+    loops.spawn(watch_parts(backends.queue.clone(), observe.clone(), stop.clone()));
     loops.spawn(watch_records(backends.records.clone(), observe.clone(), stop.clone()));
     loops.spawn(watch_pool(backends.records.clone(), observe.clone(), stop.clone()));
 }

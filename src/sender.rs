@@ -11,4 +11,5 @@ mod signature;
 mod target;
 
 pub use client::{Made, Sender, SenderError};
+pub use signature::SigningKeys;
 pub use target::Target;

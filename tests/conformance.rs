@@ -2,6 +2,7 @@
 
 mod backends;
 mod catalog;
+mod catalog_keys;
 mod dead_letters;
 mod fixtures;
 mod long_lists;

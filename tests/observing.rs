@@ -2,7 +2,7 @@
 
 mod alerts;
 mod dashboards;
-mod listed;
+pub(crate) mod listed;
 mod live;
 mod load;
 
@@ -51,7 +51,7 @@ fn expressions(panel: &Value) -> Vec<&str> {
 }
 
 /// The names of our metrics in an expression, as the program declares them.
-fn metrics_in(expression: &str) -> Vec<String> {
+pub(crate) fn metrics_in(expression: &str) -> Vec<String> {
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let ours = words.filter(|word| word.starts_with("webhook_") || word.starts_with("process_"));
     let declared = |word: &str| ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word).to_owned();

@@ -48,6 +48,17 @@ pub async fn watch_pool(records: Arc<dyn Records>, observe: Arc<dyn Observe>, st
     }
 }
 
+/// Shows how many parts of the queue are away, until `stop`. Asks nobody, so it goes on when the queue as a whole is away.
+pub async fn watch_parts(queue: Arc<dyn Queue>, observe: Arc<dyn Observe>, stop: CancellationToken) {
+    loop {
+        observe.parts_away(queue.parts_away());
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
 /// Whoever's clock is ahead, nothing is younger than now.
 fn since(at: Option<Timestamp>, now: Timestamp) -> Duration {
     at.and_then(|at| (now - at).to_std().ok()).unwrap_or_default()

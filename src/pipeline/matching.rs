@@ -8,9 +8,10 @@ use crate::model::endpoint::Endpoint;
 use crate::model::operational;
 use crate::model::pattern::Pattern;
 
-/// All endpoints, and for each tenant the active ones by what they subscribed to.
+/// All endpoints, and for each tenant the active ones by what they subscribed to. Public, with what fills and asks it, so that
+/// `benches/micro` can measure it by itself.
 #[derive(Default)]
-pub(super) struct Index {
+pub struct Index {
     endpoints: HashMap<i64, Arc<Endpoint>>,
     tenants: HashMap<Arc<str>, Subscriptions>,
     active: u64,
@@ -38,7 +39,7 @@ impl Subscriptions {
 
 impl Index {
     /// Adds an endpoint or replaces what was known of it.
-    pub(super) fn put(&mut self, endpoint: Arc<Endpoint>) {
+    pub fn put(&mut self, endpoint: Arc<Endpoint>) {
         self.remove(endpoint.id);
         if endpoint.spec.is_active {
             self.active += 1;
@@ -87,7 +88,8 @@ impl Index {
 
     /// The active endpoints of the tenant that subscribed to the type, each once, by id. Who gets an operational event has named it:
     /// whoever asked for everything meant what applications send.
-    pub(super) fn matching(&self, tenant: &str, event_type: &str) -> Vec<Arc<Endpoint>> {
+    #[must_use]
+    pub fn matching(&self, tenant: &str, event_type: &str) -> Vec<Arc<Endpoint>> {
         let Some(subscriptions) = self.tenants.get(tenant) else { return Vec::new() };
         let operational = operational::is_operational(event_type);
         let mut ids = if operational { Vec::new() } else { subscriptions.all.clone() };

@@ -26,7 +26,7 @@ pub struct Encrypted {
     pub encrypted: u64,
     /// Endpoints whose secrets cannot be read, with the reason.
     pub unreadable: Vec<(i64, String)>,
-    /// The last endpoint that was looked at; `None` when there is none after it.
+    /// The last endpoint that was looked at; `None` when there were fewer than `max`.
     pub next: Option<i64>,
 }
 

@@ -128,8 +128,12 @@ pub trait Observe: Send + Sync {
     fn forgot(&self, events: u64, deliveries: u64);
     /// A call to a backend ended. `call` is one of a few names; calls that wait for something to come are not told.
     fn called(&self, backend: &'static str, call: &'static str, took: Duration, succeeded: bool);
+    /// How many parts of the queue are away.
+    fn parts_away(&self, parts: u64);
     /// The connections to the records.
     fn pool(&self, pool: Pool);
+    /// So many spans will reach no collector.
+    fn spans_lost(&self, spans: u64);
     /// A backend was away.
     fn trouble(&self, backend: &'static str);
     /// Everything, in Prometheus' text format.

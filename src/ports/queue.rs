@@ -219,6 +219,11 @@ pub trait Queue: Pacing + DeadLetters {
     /// process. One that is large or tells no time waits since it was first seen there.
     async fn oldest(&self) -> Result<Oldest, BackendError>;
 
+    /// How many of its parts are away now, as far as this process knows. Looks at memory alone.
+    fn parts_away(&self) -> u64 {
+        0
+    }
+
     /// Whether it can do its work now.
     async fn ping(&self) -> Result<(), BackendError>;
 }

@@ -11,9 +11,10 @@ use crate::model::secret::Secret;
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// The keys of an endpoint, prepared once: a signature then hashes only what it signs.
+/// The keys of an endpoint, prepared once: a signature then hashes only what it signs. Public, so that `benches/micro` can measure it by
+/// itself.
 #[derive(Clone)]
-pub(super) struct SigningKeys {
+pub struct SigningKeys {
     plain: HmacSha256,
     /// Newest first, each with its end; one entry of `webhook-signature` each while it is valid.
     standard: Vec<(HmacSha256, Timestamp)>,
@@ -21,7 +22,8 @@ pub(super) struct SigningKeys {
 
 impl SigningKeys {
     /// `earlier` newest first.
-    pub(super) fn new(newest: &Secret, earlier: &[EarlierSecret]) -> Self {
+    #[must_use]
+    pub fn new(newest: &Secret, earlier: &[EarlierSecret]) -> Self {
         let all = std::iter::once((newest, Timestamp::MAX_UTC)).chain(earlier.iter().map(|one| (&one.secret, one.until)));
         Self {
             plain: keyed(newest.reveal().as_bytes()),
@@ -30,7 +32,8 @@ impl SigningKeys {
     }
 
     /// `sha256=` and the lower-case hex of HMAC-SHA256 over the body, with the UTF-8 bytes of the newest secret as shown.
-    pub(super) fn plain(&self, body: &[u8]) -> String {
+    #[must_use]
+    pub fn plain(&self, body: &[u8]) -> String {
         let mac = self.plain.clone().chain_update(body).finalize().into_bytes();
         let mut signature = String::with_capacity(7 + 64);
         signature.push_str("sha256=");
@@ -44,7 +47,8 @@ impl SigningKeys {
     }
 
     /// `v1,<base64>` over `{id}.{timestamp}.{body}` for every secret that is valid at `at`, newest first, separated by spaces.
-    pub(super) fn standard(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
+    #[must_use]
+    pub fn standard(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
         let mut signature = String::with_capacity(self.standard.len() * 48);
         let timestamp = at.timestamp().to_string();
         for (key, _) in self.standard.iter().filter(|(_, until)| at < *until) {

@@ -254,6 +254,10 @@ impl Observe for Metrics {
         self.families.backends.call_errors.with_label_values(&[backend, call]).inc_by(u64::from(!succeeded));
     }
 
+    fn parts_away(&self, parts: u64) {
+        set(&self.families.backends.shards_away, parts);
+    }
+
     fn pool(&self, pool: Pool) {
         let families = &self.families.backends;
         for (state, count) in [("idle", pool.idle), ("in_use", pool.in_use)] {
@@ -261,6 +265,10 @@ impl Observe for Metrics {
         }
         set(&families.connections_limit, pool.limit);
         set(&families.connections_waited_for, pool.waiting);
+    }
+
+    fn spans_lost(&self, spans: u64) {
+        self.families.worker.spans_lost.inc_by(spans);
     }
 
     fn trouble(&self, backend: &'static str) {

@@ -7,10 +7,10 @@
 mod door;
 mod encode;
 mod export;
+mod lost;
 mod span;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use self::door::TracedDoor;
 use self::export::Exporter;
+use self::lost::Lost;
 use self::span::{Kind, Place, Span, Value};
 use crate::config::TracingSettings;
 use crate::model::clock::{self, Timestamp};
@@ -28,7 +29,7 @@ use crate::model::delivery::DeliveryId;
 use crate::model::event::Event;
 use crate::model::outcome::Outcome;
 use crate::model::trace::{SpanId, TraceContext, TraceId};
-use crate::ports::{Attempted, Door, Matched, Traces};
+use crate::ports::{Attempted, Door, Matched, Observe, Traces};
 
 pub use self::export::ExportError;
 
@@ -45,14 +46,19 @@ pub struct Collecting {
 }
 
 impl Collecting {
-    /// Starts exporting, if there is a collector; `more_roots` are trusted besides those of the system.
+    /// Starts exporting, if there is a collector; `more_roots` are trusted besides those of the system, and `observe` is told of spans that
+    /// are lost.
     ///
     /// # Errors
     /// When the HTTP client cannot be made.
-    pub fn start(settings: &TracingSettings, more_roots: &[CertificateDer<'static>]) -> Result<Option<Self>, ExportError> {
+    pub fn start(
+        settings: &TracingSettings,
+        more_roots: &[CertificateDer<'static>],
+        observe: &Arc<dyn Observe>,
+    ) -> Result<Option<Self>, ExportError> {
         let Some(collector) = &settings.collector else { return Ok(None) };
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let (lost, stop, exporting) = (Arc::new(AtomicU64::new(0)), CancellationToken::new(), TaskTracker::new());
+        let (lost, stop, exporting) = (Arc::new(Lost::new(Arc::clone(observe))), CancellationToken::new(), TaskTracker::new());
         let exporter = Exporter::new(settings, collector.clone(), more_roots, waiting, Arc::clone(&lost))?;
         exporting.spawn(exporter.run(stop.clone()));
         exporting.close();
@@ -82,7 +88,7 @@ impl Collecting {
 /// [`Traces`] into the queue.
 struct Spans {
     queue: mpsc::Sender<Span>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Lost>,
     sample: f64,
 }
 
@@ -107,7 +113,7 @@ impl Way {
 impl Spans {
     fn put(&self, span: Span) {
         if self.queue.try_send(span).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lost.add(1);
         }
     }
 
@@ -201,13 +207,16 @@ fn span_of(attempted: Attempted<'_>, place: Place) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::MetricsSettings;
     use crate::model::event::{self, Reading};
+    use crate::telemetry::metrics::Metrics;
 
     const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
 
     fn spans(room: usize, sample: f64) -> (Spans, mpsc::Receiver<Span>) {
         let (queue, waiting) = mpsc::channel(room);
-        (Spans { queue, lost: Arc::new(AtomicU64::new(0)), sample }, waiting)
+        let metrics = Metrics::new(MetricsSettings { max_endpoints: 1, max_event_types: 1 });
+        (Spans { queue, lost: Arc::new(Lost::new(Arc::new(metrics))), sample }, waiting)
     }
 
     fn event(flags: Option<&str>) -> Event {
@@ -230,7 +239,7 @@ mod tests {
         while let Ok(span) = waiting.try_recv() {
             taken.push(span.name);
         }
-        assert_eq!((taken, spans.lost.load(Ordering::Relaxed)), (vec!["accept", "route", "accept"], 5));
+        assert_eq!((taken, spans.lost.take(), spans.lost.take()), (vec!["accept", "route", "accept"], 5, 0));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use posthaste::backends::postgres::Postgres;
 use posthaste::backends::redis::RedisQueue;
 use posthaste::backends::sqlite::Sqlite;
-use posthaste::config::{PostgresSettings, RedisSettings};
+use posthaste::config::{MasterKey, PostgresSettings, RedisSettings, SecuritySettings};
 use posthaste::model::secret::Secret;
+use posthaste::ports::Catalog;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +60,31 @@ pub(super) async fn sqlite() -> Stand {
     let file = watchdog::directory("conformance").join("posthaste.sqlite");
     let sqlite = Arc::new(Sqlite::open(&file, LEASE).expect("a new file"));
     Stand { queue: sqlite.clone(), records: sqlite.clone(), catalog: sqlite }
+}
+
+/// Rows that outlive whoever opens them.
+pub(super) enum Rows {
+    Postgres { url: String },
+    Sqlite { file: PathBuf },
+}
+
+impl Rows {
+    pub(super) async fn postgres() -> Self {
+        Self::Postgres { url: production().await.postgres_url }
+    }
+
+    pub(super) fn sqlite() -> Self {
+        Self::Sqlite { file: watchdog::directory("conformance").join("posthaste.sqlite") }
+    }
+
+    /// The endpoints in them, opened with these master keys. One at a time: nobody else may have the file.
+    pub(super) async fn catalog(&self, keys: &[u8]) -> Box<dyn Catalog> {
+        let security = SecuritySettings { master_keys: keys.iter().map(|byte| MasterKey([*byte; 32])).collect() };
+        match self {
+            Self::Postgres { url } => Box::new(connect(url).with_keys(&security)),
+            Self::Sqlite { file } => Box::new(Sqlite::open(file, LEASE).expect("nobody has it").with_keys(&security)),
+        }
+    }
 }
 
 pub(super) async fn migrate(url: &str) {

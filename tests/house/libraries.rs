@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 19] = [
+const PLACES: [(&str, &[&str]); 20] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli", "src/telemetry/traces"]),
     ("hyper_util", &["src/sender"]),
@@ -23,6 +23,7 @@ const PLACES: [(&str, &[&str]); 19] = [
     ("utoipa", &["src/api"]),
     ("utoipa_axum", &["src/api"]),
     ("pulldown_cmark", &["src/api/openapi"]),
+    ("criterion", &["benches/micro"]),
 ];
 
 fn lives_in(source: &Source, place: &str) -> bool {

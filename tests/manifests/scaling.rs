@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Rendered, documents, list, name, overlays, read, render, selects, string};
+use crate::observing::{listed::listed, metrics_in};
 
 /// Whatever sets the number of a Deployment's pods: its name, the Deployment's, and the smallest and largest number.
 fn scalers(rendered: &Rendered) -> Vec<(&str, &str, u64, u64)> {
@@ -56,8 +57,13 @@ async fn in_large_workers_are_scaled_by_the_queues_length_and_its_age() {
     assert_eq!(redis["metadata"]["listName"], "webhook_events");
     let queries: Vec<_> = triggers.iter().filter(|trigger| trigger["type"] == "prometheus").map(|trigger| &trigger["metadata"]).collect();
     let namespace = rendered.all("Namespace").map(name).next().unwrap();
+    let exported = listed();
     for (metric, metadata) in ["webhook_queue_size", "webhook_oldest_event_age_seconds"].iter().zip(&queries) {
-        assert_eq!(metadata["query"], format!("max({metric}{{namespace=\"{namespace}\"}})"));
+        let query = string(&metadata["query"]);
+        assert_eq!(query, format!("max({metric}{{namespace=\"{namespace}\"}})"));
+        let gauges: Vec<_> =
+            metrics_in(&query).into_iter().filter(|name| exported.get(name).is_some_and(|(kind, _)| kind == "gauge")).collect();
+        assert_eq!(gauges, [*metric], "the program has no such gauge");
         // Prometheus having lost its targets must not look like an empty queue.
         assert_eq!(metadata["ignoreNullValues"], "false", "{metric}");
     }

@@ -1,7 +1,7 @@
 //! The alerts, as Prometheus' own tool sees them.
 
 use super::{anchors, files, path, text};
-use crate::harness::promtool;
+use crate::harness::{promtool, watchdog};
 
 pub(super) const RULES: &str = "grafana/alerts/posthaste.yaml";
 
@@ -13,6 +13,16 @@ fn names() -> Vec<String> {
 #[test]
 fn promtool_finds_nothing_wrong_with_the_rules() {
     promtool(&["check", "rules", path(RULES).to_str().unwrap()], "");
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_configuration_of_compose() {
+    const MOUNTED: &str = "/etc/prometheus/alerts";
+    let given = text("grafana/prometheus.yaml");
+    assert!(given.contains(MOUNTED) && text("compose.yaml").contains(&format!("- ./grafana/alerts:{MOUNTED}:ro")));
+    let here = watchdog::directory("prometheus").join("prometheus.yaml");
+    std::fs::write(&here, given.replace(MOUNTED, path("grafana/alerts").to_str().unwrap())).unwrap();
+    promtool(&["check", "config", here.to_str().unwrap()], "");
 }
 
 #[test]

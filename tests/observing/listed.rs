@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{dashboards, expressions, metrics_in, panels, text};
 
 /// Type and labels by name.
-pub(super) type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
+pub(crate) type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
 
 /// What the tables of the document say.
-pub(super) fn listed() -> Metrics {
+pub(crate) fn listed() -> Metrics {
     let document = text("docs/metrics.md");
     let rows = document.lines().filter(|line| line.starts_with("| `"));
     let plain = |cell: &str| cell.trim().trim_matches('`').to_owned();

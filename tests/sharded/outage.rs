@@ -49,9 +49,14 @@ async fn while_a_master_is_down_the_others_deliver_and_its_own_follows_when_it_i
     let world = setup.await;
     world.register("/", &json!({})).await;
     let away = another_than_the_door(&cluster, &prefix);
+    world.api.metric_becomes("webhook_queue_shards_away", 0.0).await;
     away.kill().await;
     the_others_go_on(&cluster, away, &world, &prefix).await;
+    let parts = (0..SHARDS).map(|shard| format!("{prefix}{{{shard}}}")).chain([format!("{prefix}webhook_dead_letters")]);
+    let of_it = parts.filter(|key| cluster.master_of(key).port() == away.port()).count();
+    world.api.metric_becomes("webhook_queue_shards_away", f64::from(u32::try_from(of_it).unwrap())).await;
     away.start().await;
+    world.api.metric_becomes("webhook_queue_shards_away", 0.0).await;
     assert_all_delivered(&world, EVENTS).await;
     assert_eq!(world.receiver.count(), 400);
     assert_nothing_is_left(&cluster, &prefix).await;

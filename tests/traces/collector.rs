@@ -55,6 +55,7 @@ both_modes! {
         world.register("/", &json!({})).await;
         world.api.send_id("e").await;
         collector.0.wait_for(3).await;
+        assert_eq!(world.api.metric("webhook_spans_lost_total").await, Some(0.0));
         let bodies: Vec<_> = collector.0.requests().iter().map(|request| request.body.clone()).collect();
         assert!(bodies[0] == bodies[1] && bodies[1] == bodies[2]);
     }
@@ -66,6 +67,8 @@ both_modes! {
         world.register("/", &json!({})).await;
         world.api.send_id("e").await;
         world.app.logged(&["spans could not be exported, and are lost", "it answered 401"]).await;
+        // The acceptance, the routing and the attempt.
+        world.api.metric_becomes("webhook_spans_lost_total", 3.0).await;
         world.api.wait_for_deliveries("delivered", 1).await;
     }
 

@@ -300,11 +300,13 @@ impl Observe for FakeObserve {
     fn waits(&self, _: Wait, _: u64) {}
     fn load(&self, _: Load) {}
     fn called(&self, _: &'static str, _: &'static str, _: Duration, _: bool) {}
+    fn parts_away(&self, _: u64) {}
     fn pool(&self, _: Pool) {}
     fn committed(&self, _: u64, _: Duration) {}
     fn taken_over(&self, _: u64) {}
     fn swept(&self, _: u64, _: u64) {}
     fn forgot(&self, _: u64, _: u64) {}
+    fn spans_lost(&self, _: u64) {}
     fn trouble(&self, _: &'static str) {}
     fn render(&self) -> String {
         "webhook_queue_size 0\n".into()

@@ -11,6 +11,7 @@ pub(in crate::telemetry) struct Backends {
     pub(in crate::telemetry) errors: IntCounterVec,
     pub(in crate::telemetry) calls: HistogramVec,
     pub(in crate::telemetry) call_errors: IntCounterVec,
+    pub(in crate::telemetry) shards_away: IntGauge,
     pub(in crate::telemetry) connections: IntGaugeVec,
     pub(in crate::telemetry) connections_limit: IntGauge,
     pub(in crate::telemetry) connections_waited_for: IntGauge,
@@ -43,6 +44,10 @@ impl Backends {
                 &CALL_BUCKETS,
             )?,
             call_errors: maker.counters("webhook_backend_call_errors_total", "Those of them that failed.", &["backend", "call"])?,
+            shards_away: maker.gauge(
+                "webhook_queue_shards_away",
+                "Parts of a queue with shards that this process cannot reach: shards, the list of events, that of dead letters.",
+            )?,
             connections,
             connections_limit: maker.gauge("webhook_postgres_connections_limit", "How many connections that pool may have.")?,
             connections_waited_for: maker

@@ -20,6 +20,7 @@ pub(in crate::telemetry) struct Worker {
     pub(in crate::telemetry) taken_over: IntCounter,
     pub(in crate::telemetry) restored: IntCounterVec,
     pub(in crate::telemetry) removed: IntCounterVec,
+    pub(in crate::telemetry) spans_lost: IntCounter,
 }
 
 impl Worker {
@@ -60,6 +61,8 @@ impl Worker {
                 "Events and deliveries removed because they are over and old.",
                 &kinds,
             )?,
+            spans_lost: maker
+                .counter("webhook_spans_lost_total", "Spans that the collector did not take, or that were too many to wait for it.")?,
         };
         for kind in ["event", "delivery"] {
             made.restored.with_label_values(&[kind]);

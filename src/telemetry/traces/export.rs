@@ -1,7 +1,6 @@
 //! Takes spans to the collector: in batches, one request after the other. A collector that is away costs its spans, and nothing else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::encode;
+use super::lost::Lost;
 use super::span::{Span, Value};
 use crate::config::TracingSettings;
 
@@ -50,8 +50,7 @@ pub(super) struct Exporter {
     http: reqwest::Client,
     collector: Url,
     resource: Vec<(&'static str, Value)>,
-    /// Spans that nobody will see, since the last line about them.
-    lost: Arc<AtomicU64>,
+    lost: Arc<Lost>,
     warned_at: Option<Instant>,
     failing: bool,
 }
@@ -62,7 +61,7 @@ impl Exporter {
         collector: Url,
         more_roots: &[CertificateDer<'static>],
         spans: mpsc::Receiver<Span>,
-        lost: Arc<AtomicU64>,
+        lost: Arc<Lost>,
     ) -> Result<Self, ExportError> {
         let mut headers = settings.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
@@ -126,7 +125,7 @@ impl Exporter {
         let refused = loop {
             let Err(refused) = self.post(body.clone()).await else {
                 if std::mem::take(&mut self.failing) {
-                    tracing::info!(lost = self.lost.swap(0, Ordering::Relaxed), "spans are exported again");
+                    tracing::info!(lost = self.lost.take(), "spans are exported again");
                 }
                 self.warn_of_lost("more came than it takes", false);
                 return;
@@ -139,7 +138,7 @@ impl Exporter {
             }
         };
         self.failing = true;
-        self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.lost.add(batch.len() as u64);
         self.warn_of_lost(&refused.reason, false);
     }
 
@@ -168,7 +167,7 @@ impl Exporter {
         if recently && !last {
             return;
         }
-        let lost = self.lost.swap(0, Ordering::Relaxed);
+        let lost = self.lost.take();
         if lost > 0 {
             self.warned_at = Some(Instant::now());
             tracing::warn!(collector = %self.collector, reason, lost, "spans could not be exported, and are lost");

@@ -148,6 +148,10 @@ impl Queue for Sharded {
         Ok(Oldest { event: events.into_iter().min(), due: dues.into_iter().min() })
     }
 
+    fn parts_away(&self) -> u64 {
+        self.parts().filter(|shard| shard.is_away()).count() as u64
+    }
+
     /// It can do its work while one shard can: the events and deliveries of the others wait.
     async fn ping(&self) -> Result<(), BackendError> {
         let asked = self.shards.iter().map(|shard| shard.call(|queue| async move { queue.memory_is_whole().await }));
