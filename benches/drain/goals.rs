@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::bad::Bad;
 use crate::crowd::Ten;
 use crate::drain::Drained;
+use crate::growth::Growth;
+use crate::memory::Memory;
 use crate::report::Round;
 
 /// A figure of each round, or of what is measured once.
@@ -96,4 +98,23 @@ pub(crate) fn of_rounds(rounds: &[Round]) -> Vec<Figure> {
         add(&(name + "p99"), "of healthy", Wanted::Below(2.0), &|round| Some(ratios(round.bad.as_ref()?)?.2));
     }
     figures
+}
+
+pub(crate) fn of_memory(memory: &Memory) -> Vec<Figure> {
+    let megabytes = |kib: f64| vec![kib * 1024.0 / 1e6];
+    let (events, retries) = (megabytes(memory.with_events.most), megabytes(memory.with_retries.most));
+    vec![
+        Figure::new(&format!("memory, {} events wait", memory.events), events, "MB at most", Wanted::Below(100.0)),
+        Figure::new(&format!("memory, {} retries wait", memory.retries), retries, "MB at most", Wanted::Below(150.0)),
+        Figure::new("Redis, each waiting retry", vec![memory.redis], "bytes", Wanted::Below(150.0)),
+    ]
+}
+
+pub(crate) fn of_growth(growth: &Growth) -> Vec<Figure> {
+    let (per_core, _) = growth.with_rows();
+    let rows = format!("per core, {} rows", growth.rows);
+    vec![
+        Figure::new(&rows, vec![per_core], "of empty tables", Wanted::AtLeast(0.9)),
+        Figure::new("2 or 4 workers, the less", vec![growth.with_workers()], "of one", Wanted::AtLeast(0.9)),
+    ]
 }

@@ -14,7 +14,9 @@
 //!
 //! And once, after all rounds:
 //! - soak: the worker's memory while ten of the hundred are bad in all ways at once;
-//! - backlog: a hundred thousand endpoints, a tenth of them bad, and a million deliveries that are all due.
+//! - backlog: a hundred thousand endpoints, a tenth of them bad, and a million deliveries that are all due;
+//! - memory: that of a worker with a million events in the list, and with a hundred thousand endpoints and a million waiting retries;
+//! - growth: drain with ten million deliveries in the tables and with none, and with one, two and four workers.
 //!
 //! Absolute figures are the machine's; what compares is the ratio to raw, and of several rounds the worst and the median. The receiver and
 //! the clients are processes of their own: this program, started with another argument.
@@ -28,7 +30,14 @@ mod drain;
 mod due;
 mod embedded;
 mod fan_out;
+#[expect(dead_code, reason = "shared with the benchmark of lists, which needs more of it")]
+#[path = "../filled"]
+mod filled {
+    pub(crate) mod load;
+    pub(crate) mod sample;
+}
 mod goals;
+mod growth;
 #[expect(dead_code, reason = "shared with the tests, which need more of it")]
 #[path = "../../tests/harness"]
 mod harness {
@@ -43,6 +52,7 @@ mod harness {
 }
 mod latency;
 mod manners;
+mod memory;
 mod once;
 mod raw;
 mod receipts;
@@ -55,6 +65,7 @@ mod stage;
 mod table;
 mod tenants;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -80,6 +91,12 @@ struct Arguments {
     /// How many deliveries are due at once for the hundred thousand endpoints
     #[arg(long, value_name = "DELIVERIES", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(300_000..=100_000_000))]
     backlog: u32,
+    /// How many events, and how many retries, wait while the worker's memory is looked at
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    waiting: u32,
+    /// How many deliveries are in the tables while it is measured what that costs
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(10_000..=100_000_000))]
+    rows: u32,
     /// How often everything is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -115,12 +132,14 @@ enum Part {
     Bad,
     Soak,
     Backlog,
+    Memory,
+    Growth,
 }
 
 impl Part {
     /// Whether it is measured in every round, and with the raw client for comparison.
     fn in_rounds(self) -> bool {
-        !matches!(self, Self::Soak | Self::Backlog)
+        !matches!(self, Self::Soak | Self::Backlog | Self::Memory | Self::Growth)
     }
 
     fn has_raw(self) -> bool {
@@ -177,7 +196,19 @@ async fn measure(arguments: &Arguments) -> ExitCode {
     if let Some(stage) = wanted(Part::Backlog) {
         report.worked_off(&backlog::measure(&receiver, stage, arguments.backlog).await);
     }
+    if let Some(stage) = wanted(Part::Memory) {
+        report.held(&memory::measure(&receiver, stage, arguments.waiting, arguments.body_bytes).await);
+    }
+    if let Some(stage) = wanted(Part::Growth) {
+        let sample = |name: &str| Sample::new(name, arguments.events, arguments.body_bytes);
+        report.grew(&growth::measure(&receiver, stage, arguments.rows, sample, progress).await);
+    }
     report.close()
+}
+
+/// What takes long says how far it is. With nobody to read it, there is nothing to do about that.
+fn progress(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 async fn one_round(number: u32, arguments: &Arguments, receiver: &Receiver, stage: Option<&Stage>) -> Round {

@@ -10,7 +10,9 @@ use crate::bad::Bad;
 use crate::door::{Accepted, Door};
 use crate::drain::Drained;
 use crate::goals::Figure;
+use crate::growth::Growth;
 use crate::latency::Latency;
+use crate::memory::Memory;
 use crate::raw::Raw;
 use crate::soak::Soak;
 use crate::{Arguments, goals, once, table};
@@ -35,6 +37,8 @@ pub(crate) struct Report {
     events: u32,
     with_json: bool,
     rounds: Vec<Round>,
+    /// What is measured once, against what is wanted.
+    figures: Vec<Figure>,
     /// Faults of what is measured once.
     faults: usize,
 }
@@ -95,7 +99,7 @@ impl Round {
 
 impl Report {
     pub(crate) fn new(arguments: &Arguments) -> Self {
-        let report = Self { events: arguments.events, with_json: arguments.json, rounds: Vec::new(), faults: 0 };
+        let report = Self { events: arguments.events, with_json: arguments.json, rounds: Vec::new(), figures: Vec::new(), faults: 0 };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let Arguments { events, crowd_events: crowd, body_bytes, .. } = arguments;
         report.say(&format!("{events} events ({crowd} among a hundred endpoints), bodies of about {body_bytes} bytes, {cores} cores\n"));
@@ -130,6 +134,18 @@ impl Report {
         self.once("backlog", &once::backlog(backlog), &json!({"backlog": backlog}), backlog.duplicates + missing, &backlog.complaints);
     }
 
+    pub(crate) fn held(&mut self, memory: &Memory) {
+        let faults = memory.duplicates + memory.missing;
+        self.once("memory", &once::memory(memory), &json!({"memory": memory}), faults, &memory.complaints);
+        self.figures.extend(goals::of_memory(memory));
+    }
+
+    pub(crate) fn grew(&mut self, growth: &Growth) {
+        let faults = growth.duplicates + growth.losses;
+        self.once("growth", &once::growth(growth), &json!({"growth": growth}), faults, &growth.complaints);
+        self.figures.extend(goals::of_growth(growth));
+    }
+
     fn once(&mut self, name: &str, text: &str, line: &Value, faults: usize, complaints: &[String]) {
         self.say(text);
         for complaint in complaints.iter().take(5) {
@@ -145,8 +161,8 @@ impl Report {
     }
 
     /// The worst and the median of all rounds, and what is wanted; a failure if anything came twice or not at all.
-    pub(crate) fn close(self) -> ExitCode {
-        let figures = goals::of_rounds(&self.rounds);
+    pub(crate) fn close(mut self) -> ExitCode {
+        let figures: Vec<_> = goals::of_rounds(&self.rounds).into_iter().chain(std::mem::take(&mut self.figures)).collect();
         let rounds = self.rounds.len();
         if rounds > 1 {
             self.say(&format!("\n  {:34}{:>10}{:>10}\n", format!("of {rounds} rounds"), "worst", "median"));

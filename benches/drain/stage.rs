@@ -95,6 +95,15 @@ impl Scene {
         self
     }
 
+    /// Where there are too many rows to count, those of this endpoint are counted alone.
+    pub(crate) fn counting(mut self, endpoint: &str) -> Self {
+        self.counted = format!(
+            "SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered' \
+             AND endpoint_id = (SELECT id FROM webhook_endpoints WHERE name = '{endpoint}')"
+        );
+        self
+    }
+
     pub(crate) async fn worker(&self) -> Process {
         self.program("worker").await
     }
@@ -131,6 +140,13 @@ impl Scene {
         pipe.query_async::<()>(&mut self.redis.clone()).await.expect("Redis runs");
     }
 
+    /// What is on that list, and one entry more, comes through door 1 in one moment.
+    pub(crate) async fn release(&self, list: &str, last: &str) {
+        let mut pipe = redis::pipe();
+        pipe.atomic().rename(list, "webhook_events").ignore().lpush("webhook_events", last).ignore();
+        pipe.query_async::<()>(&mut self.redis.clone()).await.expect("Redis runs");
+    }
+
     /// Whether nothing waits, is claimed or is due within a day: all that came is recorded then.
     pub(crate) async fn is_settled(&self) -> bool {
         let tomorrow = clock::unix_seconds(clock::now()) + 86_400.0;
@@ -142,9 +158,19 @@ impl Scene {
         left == (0, 0, Vec::new(), 0, 0)
     }
 
+    /// Entries of door 1 that nobody has claimed.
+    pub(crate) async fn unclaimed(&self) -> u64 {
+        redis::cmd("LLEN").arg("webhook_events").query_async(&mut self.redis.clone()).await.expect("Redis runs")
+    }
+
     /// How often Redis read from a connection: about one for each round trip.
     pub(crate) async fn redis_reads(&self) -> f64 {
         self.redis_info("stats", "total_reads_processed").await
+    }
+
+    /// Bytes.
+    pub(crate) async fn redis_memory(&self) -> f64 {
+        self.redis_info("memory", "used_memory").await
     }
 
     async fn redis_info(&self, section: &str, name: &str) -> f64 {
