@@ -93,7 +93,7 @@ pub(crate) fn of_rounds(rounds: &[Round]) -> Vec<Figure> {
     add("latency p99, above a bare POST", "ms", Wanted::Below(5.0), &|round| Some(round.latency.as_ref()?.above(|of| of.p99)));
     for ten in Ten::BAD {
         let ratios = |bad: &Bad| Some(bad.ratios(&bad.kinds.iter().find(|(which, _)| *which == ten)?.1));
-        let name = format!("10 {}, the others' ", ten.name());
+        let name = format!("10 {}, others' ", ten.name());
         add(&(name.clone() + "throughput"), "of healthy", Wanted::AtLeast(0.9), &|round| Some(ratios(round.bad.as_ref()?)?.0));
         add(&(name + "p99"), "of healthy", Wanted::Below(2.0), &|round| Some(ratios(round.bad.as_ref()?)?.2));
     }
