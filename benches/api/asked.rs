@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::filled::sample::{RARE_ENDPOINT, RARE_TENANT, RARE_TYPE};
 use crate::harness::postgres::Connection;
-use crate::sample::{RARE_ENDPOINT, RARE_TENANT, RARE_TYPE};
 
 /// Rows that lie before the ten-thousandth page.
 const DEEP: i64 = 9_999 * 50;

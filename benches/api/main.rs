@@ -4,6 +4,11 @@
 //! answers took beside the goal. It fails when one is missed.
 
 mod asked;
+#[path = "../filled"]
+mod filled {
+    pub(crate) mod load;
+    pub(crate) mod sample;
+}
 #[expect(dead_code, reason = "shared with the tests, which need more of it")]
 #[path = "../../tests/harness"]
 mod harness {
@@ -16,9 +21,7 @@ mod harness {
     pub(crate) mod server;
     pub(crate) mod watchdog;
 }
-mod load;
 mod measure;
-mod sample;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -26,6 +29,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
+use self::filled::load;
 use self::harness::postgres::{Postgres, connect};
 use self::harness::process::Launch;
 use self::harness::redis::Redis;
@@ -64,10 +68,10 @@ async fn run(arguments: &Arguments) -> ExitCode {
     };
     let migrated = Launch::new(["migrate"]).set("POSTGRES_URL", &database).finish().await;
     assert_eq!(migrated.code, Some(0), "posthaste migrate: {}", migrated.stderr);
-    let mut sql = connect(&database).await.expect("PostgreSQL runs");
+    let sql = connect(&database).await.expect("PostgreSQL runs");
     if sql.query_opt("SELECT FROM webhook_deliveries LIMIT 1", &[]).await.expect("migrated").is_none() {
         let started = Instant::now();
-        load::fill(&mut sql, arguments.deliveries).await;
+        load::fill(&sql, arguments.deliveries, say).await;
         say(&format!("{} deliveries loaded in {:.0} s\n", arguments.deliveries, started.elapsed().as_secs_f64()));
     }
     say(&load::sizes(&sql).await);

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::bad;
 use crate::crowd::Ten;
+use crate::due::{Row, Waiting};
 use crate::harness::process::Process;
 use crate::receipts::Receiver;
 use crate::stage::{self, Scene, Stage};
@@ -42,12 +43,6 @@ pub(crate) struct Backlog {
     /// Claims of deliveries a second, when only bad endpoints had something waiting.
     pub(crate) claims_per_second: f64,
     pub(crate) complaints: Vec<String>,
-}
-
-struct Row {
-    id: String,
-    endpoint: i64,
-    event: String,
 }
 
 pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, deliveries: u32) -> Backlog {
@@ -99,7 +94,7 @@ async fn register(scene: &Scene, receiver: &Receiver) {
     };
     let urls: Vec<_> = (1..=ENDPOINTS).map(url).collect();
     let statement = "INSERT INTO webhook_endpoints (name, url, event_types) \
-                     SELECT 'backlog ' || number, url, '{backlog}' FROM unnest($1::text[]) WITH ORDINALITY AS u (url, number) ORDER BY number";
+                     SELECT 'backlog ' || number, url, '{order.created}' FROM unnest($1::text[]) WITH ORDINALITY AS u (url, number) ORDER BY number";
     scene.sql.execute(statement, &[&urls]).await.expect("endpoints");
 }
 
@@ -107,6 +102,7 @@ async fn register(scene: &Scene, receiver: &Receiver) {
 async fn load(scene: &Scene, deliveries: u32) -> u32 {
     let accepted_at = clock::now() - Duration::from_secs(3600);
     let due = clock::unix_seconds(accepted_at);
+    let waiting = Waiting { accepted: due, due, attempts: 0, data: "{\"order\": 184467440737}" };
     // Endpoint 10 hangs.
     let one = deliveries / 3;
     let endpoint = |number: u32| if number < one { EVERY } else { 1 + (number - one) % ENDPOINTS };
@@ -115,11 +111,11 @@ async fn load(scene: &Scene, deliveries: u32) -> u32 {
         let event = if number < one { format!("one-{number}") } else { format!("all-{}", (number - one) / 10) };
         let key = EventKey { tenant: "default".into(), id: event.as_str().into() };
         let endpoint = i64::from(endpoint(number));
-        Row { id: DeliveryId::of(accepted_at, &key, endpoint).to_string(), endpoint, event }
+        Row { id: DeliveryId::of(accepted_at, &key, endpoint).to_string(), endpoint, tenant: "default".to_owned(), event }
     };
     for first in (0..deliveries).step_by(CHUNK) {
         let rows: Vec<_> = (first..deliveries).take(CHUNK).map(row).collect();
-        scene.load_due(rows.iter().map(|row| (row.id.as_str(), row.endpoint, row.event.as_str())), due).await;
+        scene.load_waiting(&rows, &waiting).await;
     }
     scene.sql.batch_execute("ANALYZE").await.expect("the tests' user may");
     u32::try_from((0..deliveries).filter(|number| !endpoint(*number).is_multiple_of(EVERY)).count()).expect("fewer than all")

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::crowd::{self, Taken, Ten};
 use crate::drain::rate;
+use crate::goals::median;
 use crate::latency::Percentiles;
 use crate::receipts::Receiver;
 use crate::sample::Sample;
@@ -50,7 +51,7 @@ impl Bad {
 
 impl Others {
     fn middle(turns: Vec<Self>) -> Self {
-        let of = |pick: fn(&Self) -> f64| middle(turns.iter().map(pick).collect());
+        let of = |pick: fn(&Self) -> f64| median(&turns.iter().map(pick).collect::<Vec<_>>());
         Self {
             per_second: of(|of| of.per_second),
             steady: of(|of| of.steady),
@@ -84,18 +85,13 @@ pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, round: u32, even
             others.push(full.others);
         }
     }
-    let half = middle(healthy) / 2.0;
+    let half = median(&healthy) / 2.0;
     for turn in 0..TURNS {
         for (ten, others) in &mut turns {
             steady(receiver, stage, *ten, &sample("half", turn, *ten), half, &mut others[turn]).await;
         }
     }
     Bad { kinds: turns.into_iter().map(|(ten, others)| (ten, Others::middle(others))).collect() }
-}
-
-fn middle(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 /// A full queue, as it is delivered.

@@ -6,13 +6,15 @@ use posthaste::model::clock;
 
 use crate::cpu::{self, Cpu};
 use crate::harness::api::Api;
-use crate::receipts::{Receiver, Tally};
+use crate::harness::process::Process;
+use crate::receipts::{Receiver, Tally, Wanted};
 use crate::sample::Sample;
-use crate::stage::{self, Stage};
+use crate::stage::{self, Scene, Stage};
 
 /// How long recording what was received may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-const CHUNK: usize = 1000;
+/// Entries that are pushed at once.
+pub(crate) const CHUNK: usize = 1000;
 
 /// What a full queue came to.
 pub(crate) struct Drained {
@@ -20,6 +22,8 @@ pub(crate) struct Drained {
     pub(crate) sent_per_second: f64,
     /// From the first request until all rows are committed and the queue is empty.
     pub(crate) per_second: f64,
+    /// How many deliveries there had to be.
+    pub(crate) wanted: u32,
     pub(crate) rows: i64,
     pub(crate) tally: Tally,
     /// Microseconds for each delivery.
@@ -43,35 +47,68 @@ impl Commits {
     }
 }
 
+/// What there was before a measurement.
+pub(crate) struct Before {
+    cpu: Cpu,
+    redis_reads: f64,
+    rows: i64,
+}
+
 pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, sample: &Sample) -> Drained {
     let scene = stage.scene(&receiver.url(&sample.name)).await;
-    let entries: Vec<_> = sample.ids().map(|id| sample.body(&id)).collect();
-    for chunk in entries.chunks(CHUNK) {
-        scene.push(chunk).await;
+    push(&scene, sample.ids().map(|id| sample.body(&id))).await;
+    work_off(receiver, &scene, &Wanted::of(sample)).await
+}
+
+/// Door 1.
+pub(crate) async fn push(scene: &Scene, entries: impl Iterator<Item = String>) {
+    let mut entries = entries.peekable();
+    while entries.peek().is_some() {
+        scene.push(&entries.by_ref().take(CHUNK).collect::<Vec<_>>()).await;
     }
-    let (cpu_before, reads_before) = (cpu::used(), scene.redis_reads().await);
+}
+
+/// A worker is started, and delivers what waits.
+pub(crate) async fn work_off(receiver: &Receiver, scene: &Scene, wanted: &Wanted) -> Drained {
+    let before = Before::look(scene).await;
     let worker = scene.worker().await;
-    receiver.wait_for(sample.count).await;
-    let since = Instant::now();
-    while !scene.is_settled().await && since.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    before.until_settled(receiver, scene, vec![worker], wanted).await
+}
+
+impl Before {
+    pub(crate) async fn look(scene: &Scene) -> Self {
+        Self { rows: scene.delivered_rows().await, cpu: cpu::used(), redis_reads: scene.redis_reads().await }
     }
-    let settled = clock::now().timestamp_micros();
-    let cpu = cpu::per_unit(&cpu_before, &cpu::used(), sample.count);
-    let redis_reads = scene.redis_reads().await - reads_before;
-    let (commits, rows) = (Commits::of(&worker.api()).await, scene.delivered_rows().await);
-    let complaints = stage::end(worker).await;
-    // Only now: what came after all was settled would be a duplicate.
-    let tally = Tally::of(sample, &receiver.take().await);
-    Drained {
-        sent_per_second: rate(sample.count, tally.last - tally.first),
-        per_second: rate(sample.count, settled - tally.first),
-        rows,
-        tally,
-        cpu,
-        commits,
-        redis_reads: Some(redis_reads),
-        complaints,
+
+    /// Returns when all has come and is recorded, or nothing comes any more. The workers are ended then; of the commits, those of the first count.
+    pub(crate) async fn until_settled(self, receiver: &Receiver, scene: &Scene, workers: Vec<Process>, wanted: &Wanted) -> Drained {
+        let count = wanted.count();
+        receiver.wait_for(count).await;
+        let since = Instant::now();
+        while !scene.is_settled().await && since.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let settled = clock::now().timestamp_micros();
+        let cpu = cpu::per_unit(&self.cpu, &cpu::used(), count);
+        let redis_reads = scene.redis_reads().await - self.redis_reads;
+        let (commits, rows) = (Commits::of(&workers[0].api()).await, scene.delivered_rows().await - self.rows);
+        let mut complaints = Vec::new();
+        for worker in workers {
+            complaints.extend(stage::end(worker).await);
+        }
+        // Only now: what came after all was settled would be a duplicate.
+        let tally = Tally::against(wanted, &receiver.take().await);
+        Drained {
+            sent_per_second: rate(count, tally.last - tally.first),
+            per_second: rate(count, settled - tally.first),
+            wanted: count,
+            rows,
+            tally,
+            cpu,
+            commits,
+            redis_reads: Some(redis_reads),
+            complaints,
+        }
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) async fn measure(receiver: &Receiver, settings: &[(String, String)], 
     Drained {
         sent_per_second: rate(sample.count, tally.last - started),
         per_second: rate(sample.count, settled - started),
+        wanted: sample.count,
         rows,
         tally,
         cpu: cpu.into_iter().filter(|(name, _)| ["posthaste", "receiver"].contains(name)).collect(),

@@ -30,6 +30,13 @@ pub(crate) struct Latency {
     pub(crate) complaints: Vec<String>,
 }
 
+impl Latency {
+    /// What the worker adds to a bare POST, in milliseconds.
+    pub(crate) fn above(&self, pick: fn(&Percentiles) -> f64) -> f64 {
+        pick(&self.worker) - pick(&self.bare)
+    }
+}
+
 pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, round: u32, body_bytes: usize) -> Latency {
     let sample = Sample::new(&format!("latency-{round}"), WARM_UP + EVENTS, body_bytes);
     let scene = stage.scene(&receiver.url(&sample.name)).await;
@@ -59,7 +66,7 @@ async fn bare(receiver: &Receiver, round: u32, body_bytes: usize) -> Percentiles
         let id = sample.id(number);
         let body = sample.body(&id);
         sent.insert(id.clone(), clock::now().timestamp_micros());
-        raw::post(&client, signer.request(&url, &id, body)).await;
+        raw::post(&client, signer.request(&url, &id, body), 204).await;
     }
     percentiles(&sample, &sent, &receiver.take().await)
 }

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, HeaderValue, Method};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -93,36 +94,48 @@ pub(crate) fn client(concurrency: u32) -> reqwest::Client {
 }
 
 /// Sends one, and reads the answer to its end.
-pub(crate) async fn post(client: &reqwest::Client, request: reqwest::Request) {
-    let mut answer = client.execute(request).await.expect("the receiver runs");
-    assert_eq!(answer.status(), 204, "the receiver takes everything");
+pub(crate) async fn post(client: &reqwest::Client, request: reqwest::Request, status: u16) {
+    let mut answer = client.execute(request).await.expect("what is measured runs");
+    assert_eq!(answer.status(), status, "what is measured takes everything");
     while answer.chunk().await.expect("a whole answer").is_some() {}
 }
 
-/// The process: posts all events, and prints how long it took.
-pub(crate) fn run(arguments: &Arguments) {
+/// Sends so many requests, each made when its turn comes, over so many connections. Answers how long that took.
+pub(crate) fn post_all(
+    count: u32,
+    connections: u32,
+    status: u16,
+    request: impl Fn(u32) -> reqwest::Request + Send + Sync + 'static,
+) -> Duration {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let sample = Arc::new(Sample::new(&arguments.name, arguments.events, arguments.body_bytes));
-    let (client, signer) = (client(arguments.concurrency), Arc::new(Signer::new()));
-    let url: url::Url = arguments.url.parse().expect("the receiver's URL");
-    let next = Arc::new(AtomicU32::new(0));
+    let (client, next, request) = (client(connections), Arc::new(AtomicU32::new(0)), Arc::new(request));
     let started = Instant::now();
     runtime.block_on(async {
         let mut posting = tokio::task::JoinSet::new();
-        for _ in 0..arguments.concurrency {
-            let (client, signer, sample) = (client.clone(), Arc::clone(&signer), Arc::clone(&sample));
-            let (next, url) = (Arc::clone(&next), url.clone());
+        for _ in 0..connections {
+            let (client, next, request) = (client.clone(), Arc::clone(&next), Arc::clone(&request));
             posting.spawn(async move {
-                while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < sample.count) {
-                    let id = sample.id(number);
-                    post(&client, signer.request(&url, &id, sample.body(&id))).await;
+                while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < count) {
+                    post(&client, request(number), status).await;
                 }
             });
         }
         posting.join_all().await;
     });
-    let events = f64::from(sample.count);
-    let per_second = events / started.elapsed().as_secs_f64();
+    started.elapsed()
+}
+
+/// The process: posts all events, and prints how long it took.
+pub(crate) fn run(arguments: &Arguments) {
+    let sample = Sample::new(&arguments.name, arguments.events, arguments.body_bytes);
+    let (signer, url) = (Signer::new(), arguments.url.parse().expect("the receiver's URL"));
+    let request = move |number| {
+        let id = sample.id(number);
+        signer.request(&url, &id, sample.body(&id))
+    };
+    let took = post_all(arguments.events, arguments.concurrency, 204, request);
+    let events = f64::from(arguments.events);
+    let per_second = events / took.as_secs_f64();
     let client_cpu = cpu::own().map(|micros| micros / events);
     let raw = Raw { concurrency: arguments.concurrency, per_second, client_cpu, receiver_cpu: None, duplicates: 0, losses: 0 };
     serde_json::to_writer(std::io::stdout(), &raw).expect("the benchmark reads it");
@@ -145,14 +158,20 @@ pub(crate) async fn measure(receiver: &Receiver, arguments: &crate::Arguments, r
 }
 
 async fn start(receiver: &Receiver, sample: &Sample, body_bytes: usize, concurrency: u32) -> Raw {
+    let url = receiver.url(&sample.name);
+    let (events, body_bytes, concurrency) = (sample.count.to_string(), body_bytes.to_string(), concurrency.to_string());
+    let numbers = ["--events", &events, "--body-bytes", &body_bytes, "--concurrency", &concurrency];
+    helper(&[&["raw", "--url", &url, "--name", &sample.name], &numbers[..]].concat()).await
+}
+
+/// Runs this program with other arguments, and answers what it printed.
+pub(crate) async fn helper<T: DeserializeOwned>(arguments: &[&str]) -> T {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["raw", "--url", &receiver.url(&sample.name), "--name", &sample.name, "--events", &sample.count.to_string()]);
-    command.args(["--body-bytes", &body_bytes.to_string(), "--concurrency", &concurrency.to_string()]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
     let pid = child.id();
     watchdog::watch("KILL", pid);
     let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.expect("it does not panic").expect("our own child");
     watchdog::forget(pid);
-    assert!(output.status.success(), "the raw client: {}", output.status);
+    assert!(output.status.success(), "{arguments:?}: {}", output.status);
     serde_json::from_slice(&output.stdout).expect("what it found")
 }

@@ -28,12 +28,15 @@ pub(crate) struct Receipt {
     pub(crate) id: String,
 }
 
-/// What became of a sample's events at the receiver.
+/// The requests that have to come, made of pairs of a path, without its first slash, and an event's id.
+pub(crate) struct Wanted(Vec<String>);
+
+/// What became of them at the receiver.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Requests that were not the first for one of the events; those for no event of the sample count too.
+    /// Requests that came before already, and those that nobody wanted.
     pub(crate) duplicates: usize,
-    /// Events that never came.
+    /// Those that never came.
     pub(crate) losses: usize,
     /// Microseconds since 1970.
     pub(crate) first: i64,
@@ -111,13 +114,16 @@ impl Drop for Receiver {
 
 impl Tally {
     pub(crate) fn of(sample: &Sample, receipts: &[Receipt]) -> Self {
-        let path = format!("/{}", sample.name);
-        let mut came: HashMap<String, usize> = sample.ids().map(|id| (id, 0)).collect();
+        Self::against(&Wanted::of(sample), receipts)
+    }
+
+    pub(crate) fn against(wanted: &Wanted, receipts: &[Receipt]) -> Self {
+        let mut came: HashMap<&str, usize> = wanted.0.iter().map(|request| (request.as_str(), 0)).collect();
         let mut tally = Self::default();
-        for receipt in receipts {
-            match came.get_mut(&receipt.id) {
-                Some(times) if receipt.path == path => *times += 1,
-                _ => tally.duplicates += 1,
+        for Receipt { path, id, .. } in receipts {
+            match came.get_mut(request(&path[1..], id).as_str()) {
+                Some(times) => *times += 1,
+                None => tally.duplicates += 1,
             }
         }
         tally.duplicates += came.values().map(|times| times.saturating_sub(1)).sum::<usize>();
@@ -126,4 +132,26 @@ impl Tally {
         tally.last = receipts.iter().map(|receipt| receipt.at).max().unwrap_or_default();
         tally
     }
+}
+
+impl Wanted {
+    /// One for each event of the sample, at the path that has its name.
+    pub(crate) fn of(sample: &Sample) -> Self {
+        sample.ids().map(|id| (sample.name.as_str(), id)).collect()
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).expect("there are not that many")
+    }
+}
+
+impl<P: AsRef<str>> FromIterator<(P, String)> for Wanted {
+    fn from_iter<I: IntoIterator<Item = (P, String)>>(requests: I) -> Self {
+        Self(requests.into_iter().map(|(path, id)| request(path.as_ref(), &id)).collect())
+    }
+}
+
+/// Neither part has a space in it.
+fn request(path: &str, id: &str) -> String {
+    format!("{path} {id}")
 }

@@ -7,19 +7,27 @@ use serde_json::{Value, json};
 
 use crate::backlog::Backlog;
 use crate::bad::Bad;
-use crate::crowd::Ten;
+use crate::door::{Accepted, Door};
 use crate::drain::Drained;
+use crate::goals::Figure;
+use crate::growth::Growth;
 use crate::latency::Latency;
+use crate::memory::Memory;
 use crate::raw::Raw;
 use crate::soak::Soak;
-use crate::{Arguments, table};
+use crate::{Arguments, goals, once, table};
 
 /// What one round measured.
+#[derive(Default)]
 pub(crate) struct Round {
     pub(crate) number: u32,
     /// The fastest first.
     pub(crate) raw: Vec<Raw>,
     pub(crate) drain: Option<Drained>,
+    pub(crate) fan_out: Option<Drained>,
+    pub(crate) tenants: Option<Drained>,
+    pub(crate) retries: Option<Drained>,
+    pub(crate) door: Option<Door>,
     pub(crate) embedded: Option<Drained>,
     pub(crate) latency: Option<Latency>,
     pub(crate) bad: Option<Bad>,
@@ -29,13 +37,15 @@ pub(crate) struct Report {
     events: u32,
     with_json: bool,
     rounds: Vec<Round>,
+    /// What is measured once, against what is wanted.
+    figures: Vec<Figure>,
     /// Faults of what is measured once.
     faults: usize,
 }
 
 impl Round {
     pub(crate) fn new(number: u32) -> Self {
-        Self { number, raw: Vec::new(), drain: None, embedded: None, latency: None, bad: None }
+        Self { number, ..Self::default() }
     }
 
     /// `of` against the fastest raw run of the same round.
@@ -44,11 +54,16 @@ impl Round {
     }
 
     pub(crate) fn drains(&self) -> impl Iterator<Item = (&'static str, &Drained)> {
-        [("drain", &self.drain), ("embedded", &self.embedded)].into_iter().filter_map(|(name, drained)| Some((name, drained.as_ref()?)))
+        let production = [("drain", &self.drain), ("fan-out", &self.fan_out), ("tenants", &self.tenants), ("retries", &self.retries)];
+        production.into_iter().chain([("embedded", &self.embedded)]).filter_map(|(name, drained)| Some((name, drained.as_ref()?)))
+    }
+
+    pub(crate) fn doors(&self) -> impl Iterator<Item = (&'static str, &Accepted)> {
+        self.door.iter().flat_map(Door::both)
     }
 
     /// What must not be.
-    fn faults(&self, events: u32) -> Vec<String> {
+    fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut check = |name: &str, duplicates: usize, losses: usize| {
             if duplicates + losses > 0 {
@@ -67,21 +82,24 @@ impl Round {
         for (name, others) in self.bad.iter().flat_map(Bad::all) {
             check(&format!("90 endpoints, and 10 {name}"), others.duplicates, others.losses);
         }
-        let short = self.drains().filter(|(_, drained)| drained.rows != i64::from(events));
-        faults.extend(short.map(|(name, drained)| format!("{name}: {} rows delivered of {events}", drained.rows)));
+        let rows = self.drains().map(|(name, drained)| (name, drained.rows, drained.wanted));
+        let rows = rows.chain(self.doors().map(|(name, accepted)| (name, accepted.rows, accepted.events)));
+        let short = rows.filter(|(_, rows, wanted)| *rows != i64::from(*wanted));
+        faults.extend(short.map(|(name, rows, wanted)| format!("{name}: {rows} rows where {wanted} were wanted")));
         faults
     }
 
     fn complaints(&self) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
         let latency = self.latency.iter().map(|latency| ("latency", &latency.complaints));
         let bad = self.bad.iter().flat_map(Bad::all).map(|(name, others)| (name, &others.complaints));
-        self.drains().map(|(name, drained)| (name, &drained.complaints)).chain(latency).chain(bad)
+        let doors = self.doors().map(|(name, accepted)| (name, &accepted.complaints));
+        self.drains().map(|(name, drained)| (name, &drained.complaints)).chain(doors).chain(latency).chain(bad)
     }
 }
 
 impl Report {
     pub(crate) fn new(arguments: &Arguments) -> Self {
-        let report = Self { events: arguments.events, with_json: arguments.json, rounds: Vec::new(), faults: 0 };
+        let report = Self { events: arguments.events, with_json: arguments.json, rounds: Vec::new(), figures: Vec::new(), faults: 0 };
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let Arguments { events, crowd_events: crowd, body_bytes, .. } = arguments;
         report.say(&format!("{events} events ({crowd} among a hundred endpoints), bodies of about {body_bytes} bytes, {cores} cores\n"));
@@ -89,7 +107,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, round: Round) {
-        self.say(&format!("\nround {}\n{}", round.number, table::of(&round, self.events)));
+        self.say(&format!("\nround {}\n{}", round.number, table::of(&round)));
         for (name, complaints) in round.complaints() {
             for complaint in complaints.iter().take(5) {
                 self.say(&format!("  ! {name} logged: {complaint}\n"));
@@ -98,7 +116,7 @@ impl Report {
                 self.say(&format!("  ! {name} logged {} more\n", complaints.len() - 5));
             }
         }
-        for fault in round.faults(self.events) {
+        for fault in round.faults() {
             self.say(&format!("  ! {fault}\n"));
         }
         if self.with_json {
@@ -108,12 +126,24 @@ impl Report {
     }
 
     pub(crate) fn soaked(&mut self, soak: &Soak) {
-        self.once("soak", &table::soak(soak), &json!({"soak": soak}), soak.duplicates + soak.losses, &soak.complaints);
+        self.once("soak", &once::soak(soak), &json!({"soak": soak}), soak.duplicates + soak.losses, &soak.complaints);
     }
 
     pub(crate) fn worked_off(&mut self, backlog: &Backlog) {
         let missing = (backlog.healthy as usize).saturating_sub(backlog.came);
-        self.once("backlog", &table::backlog(backlog), &json!({"backlog": backlog}), backlog.duplicates + missing, &backlog.complaints);
+        self.once("backlog", &once::backlog(backlog), &json!({"backlog": backlog}), backlog.duplicates + missing, &backlog.complaints);
+    }
+
+    pub(crate) fn held(&mut self, memory: &Memory) {
+        let faults = memory.duplicates + memory.missing;
+        self.once("memory", &once::memory(memory), &json!({"memory": memory}), faults, &memory.complaints);
+        self.figures.extend(goals::of_memory(memory));
+    }
+
+    pub(crate) fn grew(&mut self, growth: &Growth) {
+        let faults = growth.duplicates + growth.losses;
+        self.once("growth", &once::growth(growth), &json!({"growth": growth}), faults, &growth.complaints);
+        self.figures.extend(goals::of_growth(growth));
     }
 
     fn once(&mut self, name: &str, text: &str, line: &Value, faults: usize, complaints: &[String]) {
@@ -130,38 +160,23 @@ impl Report {
         self.faults += faults;
     }
 
-    /// The worst of all rounds; a failure if anything came twice or not at all.
-    pub(crate) fn close(self) -> ExitCode {
-        let of = |pick: fn(&Round) -> Option<f64>| self.rounds.iter().filter_map(pick).reduce(f64::min);
-        let drain = of(|round| Some(round.ratio(round.drain.as_ref()?.per_second)));
-        let embedded = of(|round| Some(round.ratio(round.embedded.as_ref()?.per_second)));
-        let p99 = of(|round| Some(-round.latency.as_ref()?.worker.p99)).map(|p99| -p99);
-        if !self.rounds.is_empty() {
-            self.say(&format!("\nworst of {}\n", self.rounds.len()));
+    /// The worst and the median of all rounds, and what is wanted; a failure if anything came twice or not at all.
+    pub(crate) fn close(mut self) -> ExitCode {
+        let figures: Vec<_> = goals::of_rounds(&self.rounds).into_iter().chain(std::mem::take(&mut self.figures)).collect();
+        let rounds = self.rounds.len();
+        if rounds > 1 {
+            self.say(&format!("\n  {:34}{:>10}{:>10}\n", format!("of {rounds} rounds"), "worst", "median"));
+        } else {
+            self.say("\n");
         }
-        if let Some(ratio) = drain {
-            self.say(&format!("  drain          {ratio:8.3} of raw\n"));
+        for figure in &figures {
+            self.say(&figure.line());
         }
-        if let Some(ratio) = embedded {
-            self.say(&format!("  embedded       {ratio:8.3} of raw\n"));
+        if self.with_json {
+            let goals: Vec<_> = figures.iter().map(Figure::json).collect();
+            writeln!(std::io::stdout(), "{}", json!({"goals": goals})).expect("somebody reads it");
         }
-        if let Some(p99) = p99 {
-            self.say(&format!("  latency p99    {p99:8.2} ms\n"));
-        }
-        for ten in Ten::BAD {
-            let of = |pick: fn((f64, f64, f64)) -> f64| {
-                let of = |bad: &Bad| Some(pick(bad.ratios(&bad.kinds.iter().find(|(which, _)| *which == ten)?.1)));
-                self.rounds.iter().filter_map(|round| of(round.bad.as_ref()?)).reduce(f64::min)
-            };
-            if let (Some(all), Some(late)) = (of(|(all, _, _)| all), of(|(_, _, late)| -late)) {
-                let name = format!("10 {}", ten.name());
-                self.say(&format!(
-                    "  {name:14} {all:8.3} of the throughput, {:.2} of the p99 (wanted: 0.90 or more, less than 2)\n",
-                    -late
-                ));
-            }
-        }
-        let faults: usize = self.faults + self.rounds.iter().map(|round| round.faults(self.events).len()).sum::<usize>();
+        let faults: usize = self.faults + self.rounds.iter().map(|round| round.faults().len()).sum::<usize>();
         self.say(if faults == 0 { "  no duplicates, no losses\n" } else { "  FAILED: see the lines with !\n" });
         if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 pub(crate) const EVENT_TYPE: &str = "order.created";
 
+/// From the end of the data on.
+const END: &str = "\"},\"timestamp\":1763757296.12,\"source\":\"shop\",\"version\":\"1.0\"}";
+
 /// So many events whose ids nobody else uses, alike but for those.
 pub(crate) struct Sample {
     /// Names the ids, and the path of the receiver that these events go to.
@@ -19,7 +22,6 @@ impl Sample {
              \"lines\":[{{\"sku\":\"A-100\",\"quantity\":2,\"price\":19.90}},{{\"sku\":\"B-7\",\"quantity\":1,\"price\":3.5}}],\
              \"total\":43.30,\"paid\":true,\"coupon\":null,\"note\":\""
         );
-        const END: &str = "\"},\"timestamp\":1763757296.12,\"source\":\"shop\",\"version\":\"1.0\"}";
         let id_bytes = id(name, 0).len();
         let so_far = "{\"id\":\"".len() + id_bytes + rest.len() + END.len();
         let words = "please ring twice ".bytes().cycle().map(char::from);
@@ -43,6 +45,17 @@ impl Sample {
     /// As [`Sample::body`], with another type.
     pub(crate) fn typed(&self, number: u32, event_type: &str) -> String {
         self.body(&self.id(number)).replacen(EVENT_TYPE, event_type, 1)
+    }
+
+    /// As [`Sample::typed`], of a tenant; its endpoint gets it without that.
+    pub(crate) fn of_tenant(&self, number: u32, event_type: &str, tenant: &str) -> String {
+        self.typed(number, event_type).replacen('{', &format!("{{\"tenant\":\"{tenant}\","), 1)
+    }
+
+    /// What is the same in all of them.
+    pub(crate) fn data(&self) -> String {
+        let (_, data) = self.rest.split_once("\"data\":").expect("every event has it");
+        data.trim_end_matches(END).to_owned() + "\"}"
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = String> {

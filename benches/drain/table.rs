@@ -2,16 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::backlog::Backlog;
 use crate::bad::Bad;
 use crate::cpu::Cpu;
+use crate::door::Accepted;
 use crate::drain::Drained;
 use crate::latency::Percentiles;
 use crate::raw::Raw;
 use crate::report::Round;
-use crate::soak::Soak;
 
-pub(crate) fn of(round: &Round, events: u32) -> String {
+pub(crate) fn of(round: &Round) -> String {
     let mut text = String::new();
     if !round.raw.is_empty() {
         text += &format!("  {:34}{:>10}{:>9}{:>9}{:>12}{:>8}\n", "", "per second", "of raw", "rows", "duplicates", "losses");
@@ -27,7 +26,10 @@ pub(crate) fn of(round: &Round, events: u32) -> String {
         let recorded = format!("{name}, until all is recorded");
         text += &format!("  {recorded:34}{all:10.0}{:9.3}{rows:9}{:12}{:8}\n", round.ratio(*all), tally.duplicates, tally.losses);
     }
-    text += &costs(round, events);
+    for (name, Accepted { per_second, rows, .. }) in round.doors() {
+        text += &format!("  {name:34}{per_second:10.0}{:9.3}{rows:9}\n", round.ratio(*per_second));
+    }
+    text += &costs(round);
     if let Some(latency) = &round.latency {
         text += &format!("  {:34}{:>10}{:>9}\n", "latency, ms", "p50", "p99");
         for (name, Percentiles { p50, p99 }) in
@@ -55,55 +57,23 @@ fn crowd(bad: &Bad) -> String {
     text
 }
 
-/// What was measured once.
-pub(crate) fn soak(soak: &Soak) -> String {
-    let mib = |kib: usize| kib as f64 / 1024.0;
-    let minutes: Vec<_> = soak.minutes.iter().map(|kib| format!("{:.1}", mib(*kib))).collect();
-    let Percentiles { p50, p99 } = soak.latency;
-    format!(
-        "\nmemory, {} s with 10 of 100 endpoints bad\n  before {:.1} MiB; at the end of each minute {}; {:+.1} % in the end\n  \
-         the 90 others: p50 {p50:.2} ms, p99 {p99:.2} ms, {} duplicates, {} losses\n",
-        soak.seconds,
-        mib(soak.before),
-        minutes.join(", "),
-        soak.growth() * 100.0,
-        soak.duplicates,
-        soak.losses
-    )
-}
-
-pub(crate) fn backlog(backlog: &Backlog) -> String {
-    let mib = |kib: usize| kib as f64 / 1024.0;
-    format!(
-        "\n100,000 endpoints, {} deliveries due, every tenth endpoint bad\n  {} of {} for healthy endpoints came in {:.0} s ({:.0} a second), {} duplicates\n  \
-         memory {:.1} MiB with nothing to do, {:.1} MiB at most\n  {} still wait for bad endpoints, at {:.0} claims a second\n",
-        backlog.deliveries,
-        backlog.came,
-        backlog.healthy,
-        backlog.seconds,
-        backlog.came as f64 / backlog.seconds,
-        backlog.duplicates,
-        mib(backlog.idle),
-        mib(backlog.most),
-        backlog.waiting,
-        backlog.claims_per_second
-    )
-}
-
-fn costs(round: &Round, events: u32) -> String {
+fn costs(round: &Round) -> String {
     let mut text = String::new();
     let raw = round.raw.first().map(|raw| ("raw", raw_cpu(raw)));
-    for (name, cpu) in raw.into_iter().chain(round.drains().map(|(name, drained)| (name, drained.cpu.clone()))) {
+    let drains = round.drains().map(|(name, drained)| (name, drained.cpu.clone()));
+    let doors = round.doors().map(|(name, accepted)| (name, accepted.cpu.clone()));
+    for (name, cpu) in raw.into_iter().chain(drains).chain(doors) {
         if !cpu.is_empty() {
             let parts: Vec<_> = cpu.iter().map(|(part, micros)| format!("{part} {micros:.1}")).collect();
-            text += &format!("  CPU, µs per delivery: {name:10}{:7.1} = {}\n", cpu.values().sum::<f64>(), parts.join(" + "));
+            text += &format!("  CPU, µs each: {name:20}{:7.1} = {}\n", cpu.values().sum::<f64>(), parts.join(" + "));
         }
     }
     for (name, drained) in round.drains() {
         let commits = &drained.commits;
-        let reads =
-            drained.redis_reads.map_or_else(String::new, |reads| format!(", {:.4} Redis reads per delivery", reads / f64::from(events)));
-        text += &format!("  commits: {name:10}{:.0}, {:.1} ms on average{reads}\n", commits.count, commits.mean_ms);
+        let reads = drained
+            .redis_reads
+            .map_or_else(String::new, |reads| format!(", {:.4} Redis reads per delivery", reads / f64::from(drained.wanted)));
+        text += &format!("  commits: {name:25}{:.0}, {:.1} ms on average{reads}\n", commits.count, commits.mean_ms);
     }
     text
 }
@@ -115,11 +85,15 @@ fn raw_cpu(raw: &Raw) -> Cpu {
 
 pub(crate) fn line(round: &Round, events: u32) -> Value {
     let mut line = json!({"round": round.number, "events": events, "raw": round.raw});
+    for (name, accepted) in round.doors() {
+        line[name] = json!({"accepted": accepted, "ratio": round.ratio(accepted.per_second)});
+    }
     for (name, drained) in round.drains() {
         line[name] = json!({
             "sent_per_second": drained.sent_per_second,
             "per_second": drained.per_second,
             "ratio": round.ratio(drained.per_second),
+            "wanted": drained.wanted,
             "rows": drained.rows,
             "duplicates": drained.tally.duplicates,
             "losses": drained.tally.losses,

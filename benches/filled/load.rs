@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 
+use super::sample::{ENDPOINTS_OF_EACH, Maker, RARE_ENDPOINT, RARE_TENANT, TENANTS, tenant};
 use crate::harness::postgres::Connection;
-use crate::sample::{ENDPOINTS_OF_EACH, Maker, RARE_ENDPOINT, RARE_TENANT, TENANTS, tenant};
-use crate::say;
 
 /// Deliveries of one transaction.
 const CHUNK: u32 = 100_000;
@@ -21,7 +20,8 @@ const PAST_ATTEMPTS: &str = "COPY webhook_past_attempts (delivery_id, at, respon
 const INDEXES: &str = "SELECT c.relname::text, pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                        WHERE i.indrelid IN ('webhook_deliveries'::regclass, 'webhook_events'::regclass) AND NOT i.indisprimary";
 
-pub(crate) async fn fill(sql: &mut Connection, deliveries: u32) {
+/// Into empty tables; `say` hears how far it is.
+pub(crate) async fn fill(sql: &Connection, deliveries: u32, say: fn(&str)) {
     endpoints(sql).await;
     let mut again = String::new();
     for row in sql.query(INDEXES, &[]).await.expect("PostgreSQL runs") {
@@ -47,7 +47,8 @@ pub(crate) async fn fill(sql: &mut Connection, deliveries: u32) {
     sql.batch_execute("CHECKPOINT").await.expect("the tests' user may");
 }
 
-async fn endpoints(sql: &Connection) {
+/// Those that the deliveries belong to.
+pub(crate) async fn endpoints(sql: &Connection) {
     let mut rows = String::new();
     for number in 0..TENANTS {
         for endpoint in 0..ENDPOINTS_OF_EACH {
@@ -57,6 +58,9 @@ async fn endpoints(sql: &Connection) {
     }
     writeln!(rows, "{RARE_ENDPOINT}\t{RARE_TENANT}\trare\thttps://example.com/rare\t{{*}}").expect("a String");
     copy(sql, "COPY webhook_endpoints (id, tenant, name, url, event_types) FROM STDIN", rows).await;
+    // COPY leaves it alone, and the next endpoint would get an id that is taken.
+    let next = "SELECT setval(pg_get_serial_sequence('webhook_endpoints', 'id'), max(id)) FROM webhook_endpoints";
+    sql.query_one(next, &[]).await.expect("the tests' user may");
 }
 
 async fn copy(sql: &Connection, statement: &str, rows: String) {
