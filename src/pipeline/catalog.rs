@@ -68,7 +68,7 @@ impl LiveCatalog {
                 if !endpoint.spec.is_active {
                     inactive.push(endpoint.id);
                 }
-                index.put(Arc::new(endpoint));
+                index.put(endpoint);
             }
             index.active()
         };

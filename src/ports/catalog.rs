@@ -1,5 +1,7 @@
 //! The endpoints, and what changes among them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::BackendError;
@@ -15,7 +17,7 @@ pub struct Changes {
     /// The revision that is reached with these.
     pub revision: i64,
     /// New and changed endpoints, inactive ones included.
-    pub changed: Vec<Endpoint>,
+    pub changed: Vec<Arc<Endpoint>>,
     pub removed: Vec<i64>,
 }
 

@@ -39,7 +39,7 @@ async fn a_registered_endpoint_is_read_back_as_it_was(stand: Stand) {
     let made = stand.endpoint("n").await;
     assert_eq!((&made.spec, &*made.tenant, &made.disabled_reason), (&spec("n"), "default", &None));
     assert_eq!(get(&stand, made.id).await, made);
-    assert_eq!(changes(&stand, 0).await.changed, [made]);
+    assert_eq!(changes(&stand, 0).await.changed, [Arc::new(made)]);
 }
 
 async fn a_missing_secret_is_made_of_32_random_bytes_and_a_given_one_kept(stand: Stand) {
@@ -60,7 +60,7 @@ async fn changes_after_a_revision_hold_what_changed_and_nothing_else(stand: Stan
     assert_eq!(changes(&stand, made.revision).await, Changes { revision: made.revision, ..Changes::default() });
     let updated = stand.catalog.update(one.id, None, spec("new")).await.expect("updated");
     let after_update = changes(&stand, made.revision).await;
-    assert_eq!((&after_update.changed, &after_update.removed), (&vec![updated], &vec![]));
+    assert_eq!((&after_update.changed, &after_update.removed), (&vec![Arc::new(updated)], &vec![]));
     stand.catalog.remove(other.id, None).await.expect("removed");
     let after_removal = changes(&stand, after_update.revision).await;
     assert_eq!((after_removal.changed, after_removal.removed), (vec![], vec![other.id]));
@@ -135,7 +135,7 @@ async fn a_rotated_secret_leaves_the_earlier_one_valid_for_the_overlap(stand: St
     assert!((clock::after(before, Duration::from_secs(60))..=clock::after(clock::now(), Duration::from_secs(60))).contains(&until));
     assert!(rotated.updated_at > made.updated_at && rotated.spec == made.spec);
     assert_eq!(get(&stand, made.id).await, rotated);
-    assert_eq!(changes(&stand, revision).await.changed, [rotated]);
+    assert_eq!(changes(&stand, revision).await.changed, [Arc::new(rotated)]);
     let again = stand.catalog.rotate_secret(made.id, None, &rotation(10)).await.expect("rotated");
     assert_eq!(again.earlier.len(), 2);
     assert!(again.earlier[1].secret == made.secret && again.earlier[1].until == again.earlier[0].until, "none outlives the next");

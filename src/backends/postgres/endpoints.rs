@@ -1,8 +1,12 @@
 //! The catalog: endpoints, and what changed among them.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use futures_util::TryStreamExt as _;
 
 use super::Postgres;
 use super::endpoint_row::{EndpointRow, SpecColumns};
@@ -26,19 +30,31 @@ impl Postgres {
         // A revision from the future was learned before a backup was restored: start over.
         let from = if known > revision { -1 } else { known };
         let rows = webhook_endpoints::table.filter(webhook_endpoints::revision.gt(from)).select(EndpointRow::as_select());
-        let rows: Vec<EndpointRow> = self.within(rows.load(&mut *connection)).await?;
+        let (mut changed, mut removed) = (Vec::new(), Vec::new());
+        // One by one: of a hundred thousand, the rows would take more memory than the endpoints.
+        let read = async {
+            let mut rows = rows.load_stream::<EndpointRow>(&mut *connection).await?;
+            while let Some(row) = rows.try_next().await? {
+                if row.deleted_at.is_some() {
+                    removed.push(row.id);
+                } else {
+                    changed.extend(row.into_valid(&self.vault).map(Arc::new));
+                }
+            }
+            Ok(())
+        };
+        self.within(read).await?;
         let gone =
             webhook_removed_endpoints::table.filter(webhook_removed_endpoints::revision.gt(from)).select(webhook_removed_endpoints::id);
-        let mut removed: Vec<i64> = self.within(gone.load(&mut *connection)).await?;
-        let (deleted, alive): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.deleted_at.is_some());
-        removed.extend(deleted.iter().map(|row| row.id));
+        removed.extend(self.within(gone.load::<i64>(&mut *connection)).await?);
         // Who knows nothing has nothing to remove.
         if known == 0 {
             removed.clear();
         }
         // An id that was deleted and inserted again is there.
-        removed.retain(|id| alive.iter().all(|row| row.id != *id));
-        Ok(Changes { revision, changed: alive.into_iter().filter_map(|row| row.into_valid(&self.vault)).collect(), removed })
+        let alive: HashSet<_> = changed.iter().map(|endpoint| endpoint.id).collect();
+        removed.retain(|id| !alive.contains(id));
+        Ok(Changes { revision, changed, removed })
     }
 
     pub(super) async fn changed_row(&self, change: Result<Option<EndpointRow>, BackendError>) -> Result<Endpoint, CatalogError> {

@@ -1,5 +1,6 @@
 //! Endpoints in the file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::dsl::sql;
@@ -151,7 +152,7 @@ pub(super) fn changes(conn: &mut SqliteConnection, vault: &Vault, since: i64) ->
             continue;
         }
         match row.endpoint(vault) {
-            Ok(endpoint) => changes.changed.push(endpoint),
+            Ok(endpoint) => changes.changed.push(Arc::new(endpoint)),
             // One row that plain SQL spoilt must not stop all the others.
             Err(trouble) => {
                 tracing::error!(endpoint_id = id, ?trouble, "left out an endpoint that cannot be read: correct its row");

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
@@ -17,8 +18,8 @@ fn plain(name: &str) -> NewEndpoint {
     registration(&format!(r#"{{"name":"{name}","url":"https://example.com/hooks","event_types":["*"]}}"#))
 }
 
-fn names(endpoints: &[Endpoint]) -> Vec<&str> {
-    endpoints.iter().map(|endpoint| endpoint.spec.name.as_str()).collect()
+fn names<E: Borrow<Endpoint>>(endpoints: &[E]) -> Vec<&str> {
+    endpoints.iter().map(|endpoint| endpoint.borrow().spec.name.as_str()).collect()
 }
 
 #[tokio::test]
@@ -94,7 +95,7 @@ async fn a_disabled_endpoint_keeps_its_reason_until_it_is_made_active() {
     }
     let disabled = sqlite.changes(before).await.expect("looks").changed.remove(0);
     assert_eq!((disabled.spec.is_active, disabled.disabled_reason.as_deref()), (false, Some("the receiver answered 410")));
-    let mut spec = disabled.spec;
+    let mut spec = disabled.spec.clone();
     spec.name = "renamed".into();
     let renamed = sqlite.update(made.id, None, spec.clone()).await.expect("changes");
     assert_eq!(renamed.disabled_reason, disabled.disabled_reason);
