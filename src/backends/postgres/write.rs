@@ -149,7 +149,8 @@ statement! {
     /// Further steps. The rows are locked in the order of their ids, so that two recorders never wait for each other; the
     /// outcome that a new one replaces moves to the past attempts. A row that was stopped takes an attempt that was
     /// under way, and stays stopped unless that delivered it. The last condition says nothing of the status: `old` locked the row as
-    /// it is now, and this statement still sees it as it was.
+    /// it is now, and this statement still sees it as it was. `old` has all that the update needs: a second look at what is sent would compare
+    /// each step with each.
     TakeSteps<'a> {
         id: Vec<Uuid> => Array<SqlUuid>,
         after_attempts: Vec<i32> => Array<Integer>,
@@ -164,13 +165,14 @@ statement! {
         error: MaybeTexts<'a> => Array<Nullable<Text>>,
         reason: MaybeTexts<'a> => Array<Nullable<Text>>,
     } -> () =
-        "WITH v AS (SELECT unnest(?) AS id, unnest(?) AS after_attempts, unnest(?) AS attempted, unnest(?) AS status, \
-         unnest(?) AS attempt_count, unnest(?) AS next_retry_at, unnest(?) AS at, unnest(?) AS response_status, \
-         unnest(?) AS response_body, unnest(?) AS response_time, unnest(?) AS error, unnest(?) AS reason), \
-         old AS (SELECT d.id, d.status, d.attempt_count, d.last_attempt_at, d.response_status, d.response_body, d.response_time, \
-         CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END AS error, v.attempted, \
-         coalesce(v.reason, CASE WHEN d.status = 'failed' AND v.status <> 'delivered' THEN d.error_message END) AS reason \
-         FROM webhook_deliveries d JOIN v ON d.id = v.id \
+        "WITH old AS (SELECT d.id, d.status, d.attempt_count, d.last_attempt_at, d.response_status, d.response_body, d.response_time, \
+         CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END AS error, v.after_attempts, \
+         v.attempted, v.new_status, v.new_count, v.new_retry_at, v.new_at, v.new_response_status, v.new_body, v.new_time, v.new_error, \
+         coalesce(v.new_reason, CASE WHEN d.status = 'failed' AND v.new_status <> 'delivered' THEN d.error_message END) AS reason \
+         FROM webhook_deliveries d JOIN (SELECT unnest(?) AS id, unnest(?) AS after_attempts, unnest(?) AS attempted, \
+         unnest(?) AS new_status, unnest(?) AS new_count, unnest(?) AS new_retry_at, unnest(?) AS new_at, \
+         unnest(?) AS new_response_status, unnest(?) AS new_body, unnest(?) AS new_time, unnest(?) AS new_error, \
+         unnest(?) AS new_reason) AS v ON d.id = v.id \
          WHERE d.attempt_count = v.after_attempts AND (d.status IN ('pending', 'retrying') \
          OR v.attempted AND d.status = 'failed' AND (d.attempt_error IS NOT NULL OR d.last_attempt_at IS NULL)) \
          ORDER BY d.id FOR UPDATE OF d), \
@@ -178,16 +180,16 @@ statement! {
          response_time, error_message) SELECT id, attempt_count, last_attempt_at, response_status, response_body, \
          coalesce(response_time, 0), error FROM old \
          WHERE attempted AND attempt_count > 0 AND last_attempt_at IS NOT NULL ON CONFLICT DO NOTHING) \
-         UPDATE webhook_deliveries d SET attempt_count = v.attempt_count, \
-         status = CASE WHEN old.status = 'failed' AND v.status <> 'delivered' THEN 'failed' ELSE v.status END, \
-         next_retry_at = CASE WHEN old.status <> 'failed' THEN v.next_retry_at END, \
-         last_attempt_at = CASE WHEN v.attempted THEN v.at ELSE d.last_attempt_at END, \
-         response_status = CASE WHEN v.attempted THEN v.response_status ELSE d.response_status END, \
-         response_body = CASE WHEN v.attempted THEN v.response_body ELSE d.response_body END, \
-         response_time = CASE WHEN v.attempted THEN v.response_time ELSE d.response_time END, \
-         error_message = coalesce(old.reason, CASE WHEN v.attempted THEN v.error ELSE old.error END), \
-         attempt_error = CASE WHEN old.reason IS NULL THEN NULL WHEN v.attempted THEN v.error ELSE old.error END \
-         FROM old JOIN v USING (id) WHERE d.id = old.id AND d.attempt_count = v.after_attempts"
+         UPDATE webhook_deliveries d SET attempt_count = old.new_count, \
+         status = CASE WHEN old.status = 'failed' AND old.new_status <> 'delivered' THEN 'failed' ELSE old.new_status END, \
+         next_retry_at = CASE WHEN old.status <> 'failed' THEN old.new_retry_at END, \
+         last_attempt_at = CASE WHEN old.attempted THEN old.new_at ELSE d.last_attempt_at END, \
+         response_status = CASE WHEN old.attempted THEN old.new_response_status ELSE d.response_status END, \
+         response_body = CASE WHEN old.attempted THEN old.new_body ELSE d.response_body END, \
+         response_time = CASE WHEN old.attempted THEN old.new_time ELSE d.response_time END, \
+         error_message = coalesce(old.reason, CASE WHEN old.attempted THEN old.new_error ELSE old.error END), \
+         attempt_error = CASE WHEN old.reason IS NULL THEN NULL WHEN old.attempted THEN old.new_error ELSE old.error END \
+         FROM old WHERE d.id = old.id AND d.attempt_count = old.after_attempts"
 }
 
 statement! {
