@@ -41,16 +41,22 @@ pub(super) struct Intake {
     pub(super) traces: Option<Arc<dyn Traces>>,
     pub(super) claim_batch: usize,
     pub(super) max_event_bytes: usize,
+    /// Cancelled as soon as the others were asked what they know of endpoints. Nothing is claimed before: a new worker would find out for itself.
+    pub(super) asked: CancellationToken,
     pub(super) stop: CancellationToken,
 }
 
 impl Intake {
     /// Room for a claim, or `None` when it is time to stop.
     pub(super) async fn room(&self) -> Option<usize> {
+        let room = async {
+            self.asked.cancelled().await;
+            self.budget.room().await
+        };
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            room = self.budget.room() => Some(room.min(self.claim_batch)),
+            room = room => Some(room.min(self.claim_batch)),
         }
     }
 

@@ -20,7 +20,10 @@ pub(super) async fn run(intake: Arc<Intake>, stop: CancellationToken) {
     let (mut patience, mut untold, mut known) = (Patience::new(), Vec::new(), 0);
     loop {
         untold.extend(intake.sending.lanes.news());
-        match exchange(&intake, &mut untold, &mut known).await {
+        let exchanged = exchange(&intake, &mut untold, &mut known).await;
+        // Where they cannot be asked, what can be claimed all the same must not wait for them.
+        intake.asked.cancel();
+        match exchanged {
             Ok(()) => {
                 patience.reset();
                 tokio::select! {

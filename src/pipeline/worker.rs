@@ -130,6 +130,7 @@ impl Worker {
             traces: parts.traces,
             claim_batch: parts.worker.claim_batch,
             max_event_bytes: parts.max_event_bytes,
+            asked: CancellationToken::new(),
             stop: stop.clone(),
         });
         spawn_intakes(&intakes, &failed, &intake, parts.outbox, parts.sweep_interval);
