@@ -78,12 +78,14 @@ async fn a_worker_that_lives_keeps_its_claims_however_long_an_attempt_takes() {
     world.receiver.script("/slow", [Reply::status(204).behind(&gate)]);
     world.register("/slow", &json!({"name": "slow"})).await;
     world.register("/quick", &json!({})).await;
+    // Before the other one starts, so that both know of it, whichever gets its event.
+    world.receiver.statuses("/beside", [500]);
+    world.register("/beside", &json!({"name": "beside", "event_types": ["beside"], "retry_schedule": [1, 1, 1, 1]})).await;
     let _other = world.another("all").await;
     world.push(&entries(5)).await;
     world.receiver.wait_until(LONG, |requests| requests.iter().filter(|request| request.path == "/slow").count() == 5).await;
     // Several leases long, others sweep and retry beside it.
-    world.receiver.statuses("/beside", [500]);
-    world.api.deliver("beside", &world.receiver.url("/beside"), &json!({"retry_schedule": [1, 1, 1, 1]})).await;
+    world.api.send(&json!({"id": "beside", "event_type": "beside", "data": {}})).await;
     let beside = world.api.delivery_of("beside", |delivery| delivery["status"] == "failed").await;
     assert_eq!(beside["attempt_count"], 5);
     gate.open();
