@@ -218,8 +218,7 @@ impl From<RotationRefused> for crate::ports::CatalogError {
     fn from(refused: RotationRefused) -> Self {
         match refused {
             RotationRefused::Known => {
-                let message = "is one of this endpoint's secrets already: give another one, or leave it out";
-                Self::Invalid(vec![crate::model::problem::Problem::new("secret", message)])
+                Self::Conflict("this secret is one of the endpoint's already: give another one, or leave `secret` out".to_owned())
             }
             RotationRefused::TooMany => Self::Conflict(format!(
                 "{} earlier secrets are still valid: wait until one of them ends, or end them all with an overlap of 0 seconds",

@@ -64,8 +64,8 @@ pub trait Catalog: Send + Sync {
     async fn remove(&self, id: i64, tenant: Option<&str>) -> Result<(), CatalogError>;
 
     /// Replaces the secret, whoever else does at the same time. The one that was replaced stays valid for the overlap, and no earlier one
-    /// for longer than that. `Conflict` when too many are valid, or when those that there are cannot be read; `Invalid` when the new one is
-    /// among them.
+    /// for longer than that. `Conflict` when too many are valid, when those that there are cannot be read, or when the new one is among
+    /// them.
     async fn rotate_secret(&self, id: i64, tenant: Option<&str>, rotation: &Rotation) -> Result<Endpoint, CatalogError>;
 
     /// Removes earlier secrets whose time was over at `now`, and answers from how many endpoints.

@@ -149,7 +149,7 @@ async fn a_rotation_is_refused_where_it_cannot_be_made(stand: Stand) {
     let foreign = stand.catalog.rotate_secret(made.id, Some("other"), &rotation(60)).await;
     assert!(matches!(foreign, Err(CatalogError::NotFound)));
     let same = Rotation { secret: Some(made.secret.clone()), overlap: Duration::ZERO };
-    assert!(matches!(stand.catalog.rotate_secret(made.id, None, &same).await, Err(CatalogError::Invalid(_))));
+    assert!(matches!(stand.catalog.rotate_secret(made.id, None, &same).await, Err(CatalogError::Conflict(_))));
     for _ in 0..Rotation::MOST_EARLIER {
         stand.catalog.rotate_secret(made.id, None, &rotation(60)).await.expect("rotated");
     }
