@@ -2,6 +2,9 @@
 //!
 //! One thread writes, and calls that arrive while it does share its next commit; two others read. Leases, reservations,
 //! the schedule and pauses are in memory (`book`): no other process can have the file.
+//!
+//! One row is asked for by its key with `get_result`, not with `first`: that adds a `LIMIT` that is bound, and SQLite plans a statement anew each
+//! time its limit is bound.
 
 mod book;
 mod catalog;

@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
 use crate::backends::sqlite::schema::{webhook_deliveries as d, webhook_past_attempts as past};
 use crate::backends::sqlite::trouble::Trouble;
 use crate::backends::sqlite::values::{WAITING, delivery_id, limit, micros, number, time};
-use crate::backends::sqlite::{events, owners};
+use crate::backends::sqlite::{events, owners, totals};
 use crate::model::clock::{self, Timestamp};
 use crate::model::delivery::{AttemptResult, DeliveryId, DeliveryState, Status, Waiting};
 use crate::model::event::Event;
@@ -18,14 +18,17 @@ use crate::ports::{Batch, Routed, Step};
 
 /// Writes a batch. Must run in a transaction.
 pub(super) fn record(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), Trouble> {
-    let now = clock::now();
+    let (now, mut new) = (clock::now(), totals::New::default());
     for routed in &batch.routed {
         if is_ours(conn, routed, now)? {
             for state in &routed.deliveries {
-                insert(conn, &routed.event, state)?;
+                if insert(conn, &routed.event, state)? {
+                    new.add(&routed.event, state);
+                }
             }
         }
     }
+    new.write(conn)?;
     for step in &batch.steps {
         advance(conn, step)?;
     }
@@ -46,9 +49,10 @@ fn is_ours(conn: &mut SqliteConnection, routed: &Routed, now: Timestamp) -> Resu
     events::mark_routed(conn, &routed.event, now)
 }
 
-fn insert(conn: &mut SqliteConnection, event: &Event, state: &DeliveryState) -> Result<(), Trouble> {
+/// Answers whether it was new.
+fn insert(conn: &mut SqliteConnection, event: &Event, state: &DeliveryState) -> Result<bool, Trouble> {
     let last = state.last.as_ref();
-    diesel::insert_into(d::table)
+    let rows = diesel::insert_into(d::table)
         .values((
             d::id.eq(state.id.0.as_bytes().as_slice()),
             d::tenant.eq(&*event.key.tenant),
@@ -71,7 +75,7 @@ fn insert(conn: &mut SqliteConnection, event: &Event, state: &DeliveryState) -> 
         .on_conflict(d::id)
         .do_nothing()
         .execute(conn)?;
-    Ok(())
+    Ok(rows == 1)
 }
 
 fn status_code(last: &AttemptResult) -> Option<i64> {
@@ -125,7 +129,7 @@ fn advance(conn: &mut SqliteConnection, step: &Step) -> Result<(), Trouble> {
 fn stands(conn: &mut SqliteConnection, id: &[u8], step: &Step) -> Result<Option<Option<String>>, Trouble> {
     let after = i64::from(step.after_attempts);
     let row = d::table.filter(d::id.eq(id)).filter(d::attempt_count.eq(after)).select((d::status, d::reason));
-    let Some((status, reason)) = row.first::<(String, Option<String>)>(conn).optional()? else { return Ok(None) };
+    let Some((status, reason)) = row.get_result::<(String, Option<String>)>(conn).optional()? else { return Ok(None) };
     Ok(match (status.as_str(), reason) {
         ("pending" | "retrying", _) => Some(None),
         ("failed", Some(reason)) if step.state.last.is_some() => Some(Some(reason)),
@@ -168,7 +172,7 @@ pub(super) fn load_waiting(conn: &mut SqliteConnection, ids: &[DeliveryId]) -> R
             .filter(d::id.eq(id.0.as_bytes().as_slice()))
             .filter(waits())
             .select((d::tenant, d::event_id, d::endpoint_id, d::attempt_count, d::event_type, d::next_retry_at))
-            .first::<(String, String, i64, i64, String, Option<i64>)>(conn)
+            .get_result::<(String, String, i64, i64, String, Option<i64>)>(conn)
             .optional()?;
         let Some((tenant, event_id, endpoint_id, attempts, event_type, due)) = row else {
             continue;

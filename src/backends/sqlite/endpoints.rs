@@ -135,7 +135,7 @@ impl Chosen {
 }
 
 pub(super) fn revision(conn: &mut SqliteConnection) -> Result<i64, Trouble> {
-    Ok(c::table.select(c::revision).first(conn)?)
+    Ok(c::table.select(c::revision).get_result(conn)?)
 }
 
 /// All that changed after `since`.

@@ -99,7 +99,7 @@ pub(super) fn known(conn: &mut SqliteConnection, key: &EventKey) -> Result<Known
         .filter(e::id.eq(&*key.id))
         .filter(e::tenant.eq(&*key.tenant))
         .select((e::routed_at, e::set_aside.is_not_null()))
-        .first::<(Option<i64>, bool)>(conn)
+        .get_result::<(Option<i64>, bool)>(conn)
         .optional()?;
     Ok(match row {
         None => Known::No,
@@ -139,7 +139,7 @@ impl Row {
 }
 
 pub(super) fn load(conn: &mut SqliteConnection, tenant: &str, id: &str) -> Result<Option<Event>, Trouble> {
-    let row = e::table.filter(e::id.eq(id)).filter(e::tenant.eq(tenant)).select(Row::as_select()).first(conn).optional()?;
+    let row = e::table.filter(e::id.eq(id)).filter(e::tenant.eq(tenant)).select(Row::as_select()).get_result(conn).optional()?;
     Ok(row.map(Row::into_event))
 }
 
@@ -151,7 +151,7 @@ pub(super) fn load_accepted(conn: &mut SqliteConnection, key: &EventKey, max_byt
         .filter(e::routed_at.is_null())
         .filter(e::set_aside.is_null())
         .select(Row::as_select())
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(row.map(|row| match row.data.len() {
         bytes if bytes > max_bytes => Accepted::TooLarge { key: key.clone(), event_type: row.event_type.into(), bytes: bytes as u64 },
@@ -192,7 +192,7 @@ pub(super) fn unrouted(
         .select((e::tenant, e::id, e::created_at))
         .into_boxed();
     if let Some((at, key)) = from {
-        let seq = e::table.filter(e::id.eq(&*key.id)).filter(e::tenant.eq(&*key.tenant)).select(e::seq).first::<i64>(conn);
+        let seq = e::table.filter(e::id.eq(&*key.id)).filter(e::tenant.eq(&*key.tenant)).select(e::seq).get_result::<i64>(conn);
         let after = e::created_at.gt(micros(*at)).or(e::created_at.eq(micros(*at)).and(e::seq.gt(seq.optional()?.unwrap_or(0))));
         // The first bound is the one that the index can start from.
         query = query.filter(e::created_at.ge(micros(*at))).filter(after);

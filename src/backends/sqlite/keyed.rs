@@ -16,7 +16,7 @@ use crate::model::keyed::{KeyedRequest, Taken};
 /// Must run in a transaction.
 pub(super) fn accept(conn: &mut SqliteConnection, request: &KeyedRequest, events: &[Arc<Event>]) -> Result<Taken, Trouble> {
     let known = k::table.find(&request.key[..]).filter(k::created_at.ge(micros(request.since))).select((k::body, k::ids));
-    if let Some((body, ids)) = known.first::<(Vec<u8>, String)>(conn).optional()? {
+    if let Some((body, ids)) = known.get_result::<(Vec<u8>, String)>(conn).optional()? {
         if body != request.body {
             return Ok(Taken::OtherBody);
         }

@@ -144,7 +144,7 @@ fn with_name(conn: &mut SqliteConnection, names: &mut Names, row: Row) -> Result
     let name = match names.get(&id) {
         Some(name) => name.clone(),
         None => {
-            let name = p::table.find(id).select(p::name).first::<String>(conn).optional()?;
+            let name = p::table.find(id).select(p::name).get_result::<String>(conn).optional()?;
             names.entry(id).or_insert(name).clone()
         }
     };
@@ -157,7 +157,7 @@ pub(super) fn delivery(
     id: DeliveryId,
     tenant: Option<&str>,
 ) -> Result<Option<(DeliveryView, Vec<AttemptView>)>, Trouble> {
-    let row: Option<Row> = d::table.find(bytes(id)).select(Row::as_select()).first(conn).optional()?;
+    let row: Option<Row> = d::table.find(bytes(id)).select(Row::as_select()).get_result(conn).optional()?;
     let Some(row) = row.filter(|row| tenant.is_none_or(|tenant| tenant == row.tenant)) else {
         return Ok(None);
     };

@@ -138,7 +138,7 @@ pub(super) fn count_failed(conn: &mut SqliteConnection, endpoint: i64, window: W
 pub(super) fn put_back(conn: &mut SqliteConnection, id: DeliveryId, due: Timestamp) -> Result<bool, Trouble> {
     let id = id.0.as_bytes().as_slice();
     let row = d::table.filter(d::id.eq(id)).filter(d::status.eq(Status::Failed.as_str()));
-    let found = row.select((d::tenant, d::event_id, d::attempt_count)).first::<(String, String, i64)>(conn).optional()?;
+    let found = row.select((d::tenant, d::event_id, d::attempt_count)).get_result::<(String, String, i64)>(conn).optional()?;
     let Some((tenant, event_id, attempts)) = found else { return Ok(false) };
     let event = e::table.filter(e::id.eq(event_id)).filter(e::tenant.eq(tenant));
     if !diesel::select(exists(event)).get_result(conn)? {
