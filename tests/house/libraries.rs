@@ -3,7 +3,7 @@
 use super::sources::{Source, has_word, sources};
 
 /// A library, and the rooms or files that may name it.
-const PLACES: [(&str, &[&str]); 20] = [
+const PLACES: [(&str, &[&str]); 21] = [
     ("fail", &["src/faults"]),
     ("reqwest", &["src/cli", "src/telemetry/traces"]),
     ("hyper_util", &["src/sender"]),
@@ -12,6 +12,7 @@ const PLACES: [(&str, &[&str]); 20] = [
     ("redis", &["src/backends/redis"]),
     ("diesel", &["src/backends/postgres", "src/backends/sqlite"]),
     ("diesel_async", &["src/backends/postgres"]),
+    ("bb8", &["src/backends/postgres"]),
     ("diesel_migrations", &["src/backends/postgres", "src/backends/sqlite"]),
     ("tokio_postgres", &["src/backends/postgres"]),
     ("libsqlite3_sys", &["src/backends/sqlite"]),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::bb8::QueueStrategy;
 use diesel::result::Error;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, bb8};
@@ -72,6 +73,8 @@ impl Connector {
         }));
         bb8::Pool::builder()
             .max_size(connections.max(1))
+            // The one that was used last: its server process has all that it needs in its caches.
+            .queue_strategy(QueueStrategy::Lifo)
             .connection_timeout(self.connect_timeout)
             .build_unchecked(AsyncDieselConnectionManager::new_with_config(String::new(), manager))
     }
