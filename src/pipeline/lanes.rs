@@ -21,7 +21,7 @@ use crate::ports::{Breakers, Pause, Wait};
 use crate::sender::Target;
 
 /// Lanes that are kept ready while nothing runs or waits in them.
-const IDLE_LANES: usize = 4096;
+const IDLE_LANES: usize = 1024;
 
 /// A flight whose turn it is.
 pub(super) struct Start {
@@ -185,8 +185,11 @@ impl State {
             self.busy -= 1;
         }
         lane.busy = busy;
-        if !busy
-            && self.lanes.len() > IDLE_LANES
+        if busy {
+            return;
+        }
+        lane.shrink();
+        if self.lanes.len() > IDLE_LANES
             && let Some(lane) = self.lanes.remove(&id)
             && lane.is_silent()
         {

@@ -22,19 +22,24 @@ pub struct Index {
 #[derive(Default)]
 struct Subscriptions {
     all: Vec<i64>,
-    exact: HashMap<String, Vec<i64>>,
+    exact: HashMap<Box<str>, Vec<i64>>,
     /// `order.` for `order.*`.
-    prefix: HashMap<String, Vec<i64>>,
+    prefix: HashMap<Box<str>, Vec<i64>>,
 }
 
 impl Subscriptions {
     fn list(&mut self, pattern: &Pattern) -> &mut Vec<i64> {
         match pattern {
             Pattern::All => &mut self.all,
-            Pattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
-            Pattern::Prefix(prefix) => self.prefix.entry(prefix.clone()).or_default(),
+            Pattern::Exact(name) => self.exact.entry(name.as_str().into()).or_insert_with(for_one),
+            Pattern::Prefix(prefix) => self.prefix.entry(prefix.as_str().into()).or_insert_with(for_one),
         }
     }
+}
+
+/// Most lists never hold more, and there are as many as there are endpoints.
+fn for_one() -> Vec<i64> {
+    Vec::with_capacity(1)
 }
 
 impl Index {

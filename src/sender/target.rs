@@ -30,13 +30,17 @@ pub struct Target {
     pub(super) timeout: std::time::Duration,
     keys: SigningKeys,
     locked: bool,
-    headers: HeaderMap,
+    /// Those that all requests have. A list, for thousands of targets are kept, and a map has room for more than it holds.
+    headers: Box<[(HeaderName, HeaderValue)]>,
 }
+
+/// Headers of one attempt beside those that all requests have; two more are the connection's.
+const OWN_HEADERS: usize = 11;
 
 impl Target {
     #[must_use]
     pub fn new(endpoint: &Endpoint) -> Self {
-        let mut headers = HeaderMap::with_capacity(16 + endpoint.spec.headers.len());
+        let mut headers = HeaderMap::new();
         for (name, value) in &endpoint.spec.headers {
             // Registration refused what does not parse.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -54,7 +58,8 @@ impl Target {
             timeout: endpoint.spec.timeout,
             keys: SigningKeys::new(&endpoint.secret, &endpoint.earlier),
             locked: endpoint.locked.is_some(),
-            headers,
+            // A name that comes several times is in the list as often.
+            headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
     }
 
@@ -66,15 +71,19 @@ impl Target {
 
     /// Marks all of its requests as tests.
     #[must_use]
-    pub(super) fn for_tests(mut self) -> Self {
-        self.headers.insert(TEST, HeaderValue::from_static("true"));
-        self
+    pub(super) fn for_tests(self) -> Self {
+        let rest = self.headers.into_iter().filter(|(name, _)| name != TEST);
+        let headers = rest.chain([(TEST, HeaderValue::from_static("true"))]).collect();
+        Self { headers, ..self }
     }
 
     /// All headers of one attempt, made at `at`.
     pub(super) fn headers(&self, made: Made<'_>, at: Timestamp) -> HeaderMap {
         let Made { delivery, event, attempt, trace } = made;
-        let mut headers = self.headers.clone();
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + OWN_HEADERS);
+        for (name, value) in &self.headers {
+            headers.append(name.clone(), value.clone());
+        }
         let seconds = at.timestamp().to_string();
         let id = value(&event.key.id);
         headers.insert(PLAIN_SIGNATURE, value(&self.keys.plain(&event.body)));

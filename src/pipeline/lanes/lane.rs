@@ -19,6 +19,8 @@ const MOST_TURNS: u32 = 300;
 /// A flight of a lane that does not move is sent away for no longer than this, or for as long as the lane has not moved.
 const NOT_MOVING: Duration = Duration::from_secs(10);
 
+/// Room for so many flights is kept where none waits.
+const ROOM_KEPT: usize = 16;
 /// So many turns of a lane that is slowed down wait in it.
 const TURNS_KEPT: usize = 8;
 
@@ -94,6 +96,13 @@ impl Lane {
 
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Gives back the room that a burst has left: thousands of lanes are kept.
+    pub(super) fn shrink(&mut self) {
+        if self.waiting.is_empty() && self.waiting.capacity() > ROOM_KEPT {
+            self.waiting = VecDeque::new();
+        }
     }
 
     /// Whether the one whose turn is next has a slot of a rate limit, which does not wait.
