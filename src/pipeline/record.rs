@@ -28,6 +28,9 @@ use crate::ports::{BackendError, Batch, Observe, Records, Routed, Step};
 /// How far apart commits begin while there is much to do. A flush to disk and the totals of an hour cost a commit the same however many
 /// deliveries it has, and nobody waits for it: the receiver has its request, and has answered.
 const APART: Duration = Duration::from_millis(15);
+/// Where commits take long, because the machine is busy or other workers commit as well, they begin twice as long apart as the last one took,
+/// but no longer than this: fewer and larger ones are less work for all.
+const MOST_APART: Duration = Duration::from_millis(50);
 /// From how many rows on a commit says that there is much to do: what comes one by one is committed at once.
 const MUCH: u64 = 16;
 
@@ -53,25 +56,32 @@ impl Recorder {
     pub(super) async fn run(self, mut reports: mpsc::Receiver<Report>, abort: CancellationToken) {
         let mut gatherer = Gatherer::new(self.hold, Owners::new(Arc::clone(&self.catalog), self.disable_after));
         let mut received = Vec::with_capacity(self.commit_batch);
-        let (mut begun, mut rows) = (Instant::now(), 0);
+        let (mut begun, mut apart) = (Instant::now(), Duration::ZERO);
         loop {
-            if rows >= MUCH {
-                tokio::time::sleep_until((begun + APART).into()).await;
+            if !apart.is_zero() {
+                tokio::time::sleep_until((begun + apart).into()).await;
             }
             begun = Instant::now();
             let open = tokio::select! {
                 count = reports.recv_many(&mut received, self.commit_batch) => count > 0,
                 () = gatherer.wait() => true,
             };
+            let full = received.len() == self.commit_batch;
             for report in received.drain(..) {
                 gatherer.add(report);
             }
             gatherer.flush(Instant::now(), !open);
             let gathered = gatherer.take();
-            rows = gathered.rows();
+            let (rows, started) = (gathered.rows(), Instant::now());
             if !gathered.is_empty() && !self.commit(gathered, &abort).await {
                 return;
             }
+            apart = match rows {
+                ..MUCH => Duration::ZERO,
+                // They cannot become larger.
+                _ if full => APART,
+                _ => (started.elapsed() * 2).clamp(APART, MOST_APART),
+            };
             if !open {
                 return;
             }
