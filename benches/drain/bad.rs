@@ -14,9 +14,11 @@ use crate::stage::{self, Stage};
 
 const CHUNK: u32 = 1000;
 /// A steady rate is kept for so long, or until all events are out.
-const LASTS: Duration = Duration::from_secs(8);
-/// How often every kind has its turn in a round.
-const TURNS: usize = 3;
+const LASTS: Duration = Duration::from_secs(4);
+/// How often every kind has its turn in a round: with a full queue, and at a steady rate. One stall of the machine decides what the p99 of
+/// a turn is, so many short turns say more than a few long ones.
+const FULL_TURNS: usize = 3;
+const STEADY_TURNS: usize = 7;
 
 /// What the ninety others get, while the ten are as they are.
 #[derive(Serialize)]
@@ -49,53 +51,78 @@ impl Bad {
     }
 }
 
-impl Others {
-    fn middle(turns: Vec<Self>) -> Self {
-        let of = |pick: fn(&Self) -> f64| median(&turns.iter().map(pick).collect::<Vec<_>>());
-        Self {
-            per_second: of(|of| of.per_second),
-            steady: of(|of| of.steady),
-            latency: Percentiles { p50: of(|of| of.latency.p50), p99: of(|of| of.latency.p99) },
-            duplicates: turns.iter().map(|of| of.duplicates).sum(),
-            losses: turns.iter().map(|of| of.losses).sum(),
-            complaints: turns.into_iter().flat_map(|of| of.complaints).collect(),
-        }
-    }
+/// One kind's turns of a round.
+struct Turns {
+    ten: Ten,
+    full: Vec<Full>,
+    steady: Vec<Percentiles>,
+    duplicates: usize,
+    losses: usize,
+    complaints: Vec<String>,
 }
 
+/// What a turn with a full queue came to, as in [`Others`].
 struct Full {
     /// Of all hundred.
     all_per_second: f64,
-    others: Others,
+    per_second: f64,
+    steady: f64,
+}
+
+impl Turns {
+    fn none(ten: Ten) -> Self {
+        Self { ten, full: Vec::new(), steady: Vec::new(), duplicates: 0, losses: 0, complaints: Vec::new() }
+    }
+
+    /// The first `pushed` events are over.
+    fn note(&mut self, taken: &Taken, pushed: u32, complaints: Vec<String>) {
+        self.duplicates += taken.duplicates;
+        self.losses += taken.losses(pushed);
+        self.complaints.extend(complaints);
+    }
+
+    fn middle(self) -> (Ten, Others) {
+        let full = |pick: fn(&Full) -> f64| middle(&self.full, pick);
+        let steady = |pick: fn(&Percentiles) -> f64| middle(&self.steady, pick);
+        let others = Others {
+            per_second: full(|full| full.per_second),
+            steady: full(|full| full.steady),
+            latency: Percentiles { p50: steady(|latency| latency.p50), p99: steady(|latency| latency.p99) },
+            duplicates: self.duplicates,
+            losses: self.losses,
+            complaints: self.complaints,
+        };
+        (self.ten, others)
+    }
+}
+
+fn middle<T>(turns: &[T], pick: fn(&T) -> f64) -> f64 {
+    median(&turns.iter().map(pick).collect::<Vec<_>>())
 }
 
 /// Every kind has its turn, and then every kind once more: what else the machine does changes from minute to minute, and what counts is the
 /// middle one of each figure.
 pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, round: u32, events: u32, body_bytes: usize) -> Bad {
-    let kinds = || std::iter::once(Ten::Healthy).chain(Ten::BAD);
+    let kinds = std::iter::once(Ten::Healthy).chain(Ten::BAD);
     let sample = |what: &str, turn: usize, ten: Ten| Sample::new(&format!("{what}-{turn}-{}-{round}", ten.name()), events, body_bytes);
-    let mut turns: Vec<(Ten, Vec<Others>)> = kinds().map(|ten| (ten, Vec::new())).collect();
-    let mut healthy = Vec::new();
-    for turn in 0..TURNS {
-        for (ten, others) in &mut turns {
-            let full = full(receiver, stage, *ten, &sample("full", turn, *ten)).await;
-            if *ten == Ten::Healthy {
-                healthy.push(full.all_per_second);
-            }
-            others.push(full.others);
+    let mut kinds: Vec<_> = kinds.map(Turns::none).collect();
+    for turn in 0..FULL_TURNS {
+        for turns in &mut kinds {
+            full(receiver, stage, turns, &sample("full", turn, turns.ten)).await;
         }
     }
-    let half = median(&healthy) / 2.0;
-    for turn in 0..TURNS {
-        for (ten, others) in &mut turns {
-            steady(receiver, stage, *ten, &sample("half", turn, *ten), half, &mut others[turn]).await;
+    let half = kinds.first().map_or(f64::NAN, |healthy| middle(&healthy.full, |full| full.all_per_second)) / 2.0;
+    for turn in 0..STEADY_TURNS {
+        for turns in &mut kinds {
+            steady(receiver, stage, turns, &sample("half", turn, turns.ten), half).await;
         }
     }
-    Bad { kinds: turns.into_iter().map(|(ten, others)| (ten, Others::middle(others))).collect() }
+    Bad { kinds: kinds.into_iter().map(Turns::middle).collect() }
 }
 
 /// A full queue, as it is delivered.
-async fn full(receiver: &Receiver, stage: &Stage, ten: Ten, sample: &Sample) -> Full {
+async fn full(receiver: &Receiver, stage: &Stage, turns: &mut Turns, sample: &Sample) {
+    let ten = turns.ten;
     let scene = crowd::scene(receiver, stage, ten, &sample.name).await;
     for first in (0..sample.count).step_by(CHUNK as usize) {
         let numbers = first..(first + CHUNK).min(sample.count);
@@ -117,19 +144,14 @@ async fn full(receiver: &Receiver, stage: &Stage, ten: Ten, sample: &Sample) -> 
         rate(u32::try_from(to.saturating_sub(from)).unwrap_or(0), micros)
     };
     let (tenth, end) = (times.len() / 10, times.len().saturating_sub(1));
-    let others = Others {
-        per_second: between(0, end),
-        steady: between(tenth, end - tenth),
-        latency: Percentiles { p50: f64::NAN, p99: f64::NAN },
-        duplicates: taken.duplicates,
-        losses: taken.losses(sample.count),
-        complaints,
-    };
-    Full { all_per_second: rate(count, all_micros), others }
+    let (per_second, steady) = (between(0, end), between(tenth, end - tenth));
+    turns.full.push(Full { all_per_second: rate(count, all_micros), per_second, steady });
+    turns.note(&taken, sample.count, complaints);
 }
 
 /// A rate that the worker keeps up with.
-async fn steady(receiver: &Receiver, stage: &Stage, ten: Ten, sample: &Sample, per_second: f64, others: &mut Others) {
+async fn steady(receiver: &Receiver, stage: &Stage, turns: &mut Turns, sample: &Sample, per_second: f64) {
+    let ten = turns.ten;
     let scene = crowd::scene(receiver, stage, ten, &sample.name).await;
     let worker = scene.worker().await;
     let lasts = LASTS.min(Duration::from_secs_f64(f64::from(sample.count) / per_second));
@@ -138,12 +160,11 @@ async fn steady(receiver: &Receiver, stage: &Stage, ten: Ten, sample: &Sample, p
     let count = crowd::taken(ten, pushed);
     receiver.wait_for(count).await;
     crowd::recorded(&scene, count).await;
-    others.complaints.extend(errors(stage::end(worker).await));
+    let complaints = errors(stage::end(worker).await);
     let mut taken = Taken::default();
     taken.add(sample, &receiver.take().await);
-    others.latency = Percentiles::of(&taken.latencies(0, &sent));
-    others.duplicates += taken.duplicates;
-    others.losses += taken.losses(pushed);
+    turns.steady.push(Percentiles::of(&taken.latencies(0, &sent)));
+    turns.note(&taken, pushed, complaints);
 }
 
 /// That attempts are given back when it ends is in order here.
