@@ -231,13 +231,15 @@ async fn until_stopped(worker: Option<Worker>, signal: impl Future<Output = ()>,
         }
     };
     tokio::select! {
-        () = signal => tracing::info!("stopping: a second signal stops at once"),
+        () = signal => {}
         () = failed => anyhow::bail!("a part of the worker panicked: another one takes over when its leases run out"),
     }
     if let Some(worker) = &worker {
         worker.halt();
     }
     ready.stopping();
+    // Said once it is so: whoever reads it may rely on nothing more being started.
+    tracing::info!("stopping: a second signal stops at once");
     Ok(match worker {
         Some(worker) => worker.drain(grace).await,
         None => true,
