@@ -34,32 +34,21 @@ impl Crowd {
 
 fn endpoint(id: i64, tenant: &Arc<str>, number: usize) -> Arc<Endpoint> {
     let pattern = |text: &str| Pattern::parse(text).expect("a pattern");
-    let at = clock::now();
-    Arc::new(Endpoint {
-        id,
-        tenant: Arc::clone(tenant),
-        spec: EndpointSpec {
-            name: format!("endpoint {id}"),
-            url: "https://example.com/hooks".parse().expect("a URL"),
-            event_types: vec![pattern(&format!("own.{number}")), pattern("shared.*")],
-            headers: BTreeMap::new(),
-            timeout: Duration::from_secs(30),
-            max_retries: 3,
-            retry_delay: Duration::from_secs(60),
-            retry_schedule: None,
-            rate_limit: None,
-            in_flight: None,
-            is_active: true,
-        },
-        secret: Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
-        earlier: Vec::new(),
-        locked: None,
-        disabled_reason: None,
-        failing_since: None,
-        recovering: false,
-        created_at: at,
-        updated_at: at,
-    })
+    let spec = EndpointSpec {
+        name: format!("endpoint {id}"),
+        url: "https://example.com/hooks".parse().expect("a URL"),
+        event_types: vec![pattern(&format!("own.{number}")), pattern("shared.*")],
+        headers: BTreeMap::new(),
+        timeout: Duration::from_secs(30),
+        max_retries: 3,
+        retry_delay: Duration::from_secs(60),
+        retry_schedule: None,
+        rate_limit: None,
+        in_flight: None,
+        is_active: true,
+    };
+    let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
+    Arc::new(Endpoint::new(id, Arc::clone(tenant), spec, secret, clock::now()))
 }
 
 fn index(endpoints: Vec<Arc<Endpoint>>) -> Index {

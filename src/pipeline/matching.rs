@@ -127,21 +127,8 @@ mod tests {
         let json = format!(r#"{{"name":"n","url":"https://example.com/","event_types":{event_types},"is_active":{is_active}}}"#);
         let defaults = EndpointDefaults { timeout: Duration::from_secs(30), max_retries: 3, retry_delay: Duration::from_secs(60) };
         let spec = serde_json::from_str::<EndpointDraft>(&json).expect("JSON").into_new(defaults).expect("valid").spec;
-        let at = clock::from_unix_seconds(0.0);
-        let secret = Secret::new("secret-secret".into());
-        Arc::new(Endpoint {
-            id,
-            tenant: Arc::from(tenant),
-            spec,
-            secret,
-            earlier: Vec::new(),
-            locked: None,
-            disabled_reason: None,
-            failing_since: None,
-            recovering: false,
-            created_at: at,
-            updated_at: at,
-        })
+        let (secret, at) = (Secret::new("secret-secret".into()), clock::from_unix_seconds(0.0));
+        Arc::new(Endpoint::new(id, Arc::from(tenant), spec, secret, at))
     }
 
     fn ids(index: &Index, tenant: &str, event_type: &str) -> Vec<i64> {

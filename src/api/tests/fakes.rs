@@ -96,20 +96,7 @@ impl Catalog for FakeCatalog {
         let mut endpoints = self.endpoints.lock().expect("a lock");
         let id = i64::try_from(endpoints.len()).expect("few") + 1;
         let secret = new.secret.unwrap_or_else(|| Secret::new("whsec_bWFkZQ==".into()));
-        let now = clock::now();
-        let endpoint = Endpoint {
-            id,
-            tenant: new.tenant,
-            spec: new.spec,
-            secret,
-            earlier: Vec::new(),
-            locked: None,
-            disabled_reason: None,
-            failing_since: None,
-            recovering: false,
-            created_at: now,
-            updated_at: now,
-        };
+        let endpoint = Endpoint::new(id, new.tenant, new.spec, secret, clock::now());
         endpoints.push(endpoint.clone());
         Ok(endpoint)
     }

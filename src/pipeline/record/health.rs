@@ -136,8 +136,6 @@ fn in_words(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::clock::{self, from_unix_seconds};
     use crate::model::endpoint::{EndpointDefaults, EndpointDraft};
@@ -153,19 +151,8 @@ mod tests {
         let json = r#"{"name":"n","url":"https://example.com/","event_types":["*"]}"#;
         let defaults = EndpointDefaults { timeout: AFTER, max_retries: 3, retry_delay: AFTER };
         let new = serde_json::from_str::<EndpointDraft>(json).expect("JSON").into_new(defaults).expect("valid");
-        Endpoint {
-            id: 1,
-            tenant: Arc::from("default"),
-            spec: new.spec,
-            secret: Secret::new("secret-secret".into()),
-            earlier: Vec::new(),
-            locked: None,
-            disabled_reason: None,
-            failing_since,
-            recovering: false,
-            created_at: at(0),
-            updated_at: at(0),
-        }
+        let secret = Secret::new("secret-secret".into());
+        Endpoint { failing_since, ..Endpoint::new(1, new.tenant, new.spec, secret, at(0)) }
     }
 
     fn recovered(at: Timestamp, failing_since: Option<Timestamp>) -> (i64, Change, bool) {

@@ -16,21 +16,7 @@ fn endpoint(name: &str) -> Endpoint {
         ..EndpointDraft::default()
     };
     let new = draft.into_new(defaults).expect("valid");
-    let now = clock::now();
-    let secret = Secret::new("secret".into());
-    Endpoint {
-        id: 1,
-        tenant: new.tenant,
-        spec: new.spec,
-        secret,
-        earlier: Vec::new(),
-        locked: None,
-        disabled_reason: None,
-        failing_since: None,
-        recovering: false,
-        created_at: now,
-        updated_at: now,
-    }
+    Endpoint::new(1, new.tenant, new.spec, Secret::new("secret".into()), clock::now())
 }
 
 const SETTINGS: MetricsSettings = MetricsSettings { max_endpoints: 200, max_event_types: 200 };

@@ -10,20 +10,7 @@ fn endpoint(extra: &str) -> Endpoint {
     let json = format!(r#"{{"name":"shop","url":"https://shop.example/hooks","event_types":["*"]{extra}}}"#);
     let defaults = EndpointDefaults { timeout: Duration::from_secs(30), max_retries: 3, retry_delay: Duration::from_secs(60) };
     let new = serde_json::from_str::<EndpointDraft>(&json).expect("JSON").into_new(defaults).expect("valid");
-    let now = clock::from_unix_seconds(NOW);
-    Endpoint {
-        id: 7,
-        tenant: new.tenant,
-        spec: new.spec,
-        secret: Secret::new("whsec_bWFkZQ==".into()),
-        earlier: Vec::new(),
-        locked: None,
-        disabled_reason: None,
-        failing_since: None,
-        recovering: false,
-        created_at: now,
-        updated_at: now,
-    }
+    Endpoint::new(7, new.tenant, new.spec, Secret::new("whsec_bWFkZQ==".into()), clock::from_unix_seconds(NOW))
 }
 
 fn delivery(status: Status, response_time: Option<f64>) -> DeliveryView {
