@@ -9,6 +9,7 @@ mod long_lists;
 mod outbox;
 mod pacing;
 mod pacing_slots;
+mod postgres_plans;
 mod queue_claims;
 mod queue_events;
 mod queue_schedule;

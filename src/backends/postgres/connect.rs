@@ -100,9 +100,10 @@ impl Connector {
             AsyncPgConnection::try_from_client_and_connection(client, connection).await?
         };
         // Errors are told apart by their text, so it should be English; setting that may be forbidden. What these connections
-        // accept is offered by whoever accepts it, so the trigger of door 3 need not tell of it.
+        // accept is offered by whoever accepts it, so the trigger of door 3 need not tell of it. Plans are kept, and the tables grow: what
+        // reads a table whole while that is the cheapest would still do so with millions of rows in it. There is an index for all that grows.
         let setup = format!(
-            "SET statement_timeout TO {}; SET posthaste.offers TO 'itself'; \
+            "SET statement_timeout TO {}; SET posthaste.offers TO 'itself'; SET enable_seqscan TO off; SET jit TO off; \
              DO $$ BEGIN SET lc_messages TO 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
             self.statement_timeout.as_millis()
         );

@@ -25,7 +25,8 @@ statement! {
         "WITH RECURSIVE tenants AS ((SELECT tenant FROM webhook_events ORDER BY tenant LIMIT 1) UNION ALL \
          SELECT (SELECT e.tenant FROM webhook_events e WHERE e.tenant > t.tenant ORDER BY e.tenant LIMIT 1) \
          FROM tenants t WHERE t.tenant IS NOT NULL) \
-         SELECT e.tenant, e.created_at FROM tenants t JOIN webhook_events e ON e.tenant = t.tenant AND e.id = ?"
+         SELECT e.tenant, e.created_at FROM tenants t, \
+         LATERAL (SELECT * FROM webhook_events e WHERE e.tenant = t.tenant AND e.id = ? OFFSET 0) AS e"
 }
 
 statement! {

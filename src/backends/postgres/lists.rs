@@ -32,7 +32,7 @@ pub(super) const LONGEST_LOOK: i64 = 4_000;
 /// No further look begins after this time.
 const PATIENCE: Duration = Duration::from_millis(15);
 
-/// All that a list reads is as of one moment.
+/// All that a list reads is as of one moment. What every connection sets is said again, for a pooler between may have given us another one.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan TO off; SET LOCAL enable_bitmapscan TO off; \
                      SET LOCAL enable_sort TO off; SET LOCAL jit TO off";
 

@@ -10,8 +10,8 @@ use crate::ports::BackendError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Held while migrating, so that replicas that start together take turns. The number says "posthast" in ASCII.
-const LOCK: &str = "SET statement_timeout TO 0; SELECT pg_advisory_lock(8101821198467429236)";
+/// Held while migrating, so that replicas that start together take turns. The number says "posthast" in ASCII. A migration reads tables whole.
+const LOCK: &str = "SET statement_timeout TO 0; RESET enable_seqscan; SELECT pg_advisory_lock(8101821198467429236)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(8101821198467429236)";
 
 impl Postgres {

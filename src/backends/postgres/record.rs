@@ -119,6 +119,8 @@ impl Postgres {
     async fn recording_connection(&self) -> Result<AsyncPgConnection, BackendError> {
         let made = self.connector.connect().await;
         let mut connection = made.map_err(|error| unavailable(&self.connector.address, error))?;
+        // Planned for each batch as large as it is, and for the tables as they are by now: that costs nothing among hundreds of rows.
+        self.within(connection.batch_execute("SET plan_cache_mode TO force_custom_plan")).await?;
         self.within(totals::take_part(&mut connection)).await?;
         Ok(connection)
     }

@@ -50,9 +50,9 @@ statement! {
         last: Vec<Uuid> => Array<SqlUuid>,
     } -> Integer =
         "WITH old AS MATERIALIZED (SELECT e.tenant, e.id FROM unnest(?, ?, ?, ?, ?) AS v (tenant, id, created_at, first, last) \
-         JOIN webhook_events e ON e.tenant = v.tenant AND e.id = v.id \
+         CROSS JOIN LATERAL (SELECT * FROM webhook_events e WHERE e.tenant = v.tenant AND e.id = v.id OFFSET 0 FOR UPDATE SKIP LOCKED) AS e \
          WHERE e.routed_at IS NOT NULL AND e.created_at = v.created_at \
-         AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.id BETWEEN v.first AND v.last) FOR UPDATE OF e SKIP LOCKED) \
+         AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.id BETWEEN v.first AND v.last OFFSET 0)) \
          DELETE FROM webhook_events e USING old WHERE e.tenant = old.tenant AND e.id = old.id RETURNING 1"
 }
 

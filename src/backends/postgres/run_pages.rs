@@ -58,7 +58,7 @@ statement! {
 }
 
 statement! {
-    /// The row of the run is locked first: whoever cancels it either comes before the page, or after it.
+    /// The row of the run is locked first: whoever cancels it either comes before the page, or after it. The page is put back as `PutBack` does.
     RetryPage {
         id: Uuid => SqlUuid,
         holder: Uuid => SqlUuid,
@@ -76,15 +76,17 @@ statement! {
         "WITH run AS MATERIALIZED (SELECT id, endpoint_id, position::uuid AS position FROM webhook_runs \
          WHERE id = ? AND holder = ? AND status = 'running' FOR UPDATE), \
          page AS MATERIALIZED (SELECT d.id FROM run CROSS JOIN LATERAL (SELECT f.id FROM webhook_deliveries f \
-         WHERE f.endpoint_id = run.endpoint_id AND f.status = 'failed' \
-         AND f.id > coalesce(run.position, '00000000-0000-0000-0000-000000000000') \
-         AND f.id >= ? AND f.id <= ? AND f.created_at >= ? AND f.created_at < ? ORDER BY f.id LIMIT ?) d), \
-         failed AS MATERIALIZED (SELECT d.id FROM page JOIN webhook_deliveries d ON d.id = page.id WHERE d.status = 'failed' \
-         AND EXISTS (SELECT 1 FROM webhook_events e WHERE e.tenant = d.tenant AND e.id = d.event_id) ORDER BY d.id FOR UPDATE OF d), \
+         WHERE f.status = 'failed' \
+         AND (f.endpoint_id, f.id) > (run.endpoint_id, coalesce(run.position, '00000000-0000-0000-0000-000000000000')) \
+         AND (f.endpoint_id, f.id) >= (run.endpoint_id, ?) AND (f.endpoint_id, f.id) <= (run.endpoint_id, ?) \
+         AND f.created_at >= ? AND f.created_at < ? ORDER BY f.endpoint_id, f.id LIMIT ?) d), \
+         failed AS MATERIALIZED (SELECT d.id FROM (SELECT * FROM webhook_deliveries WHERE id = ANY (ARRAY(SELECT id FROM page)) \
+         ORDER BY id OFFSET 0 FOR UPDATE) d WHERE d.status = 'failed' \
+         AND EXISTS (SELECT 1 FROM webhook_events e WHERE e.tenant = d.tenant AND e.id = d.event_id OFFSET 0)), \
          back AS (UPDATE webhook_deliveries d SET status = CASE WHEN d.attempt_count = 0 THEN 'pending' ELSE 'retrying' END, \
          next_retry_at = ?, attempt_error = NULL, \
          error_message = CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END \
-         FROM failed WHERE d.id = failed.id AND d.status = 'failed' RETURNING d.id), \
+         WHERE d.id = ANY (ARRAY(SELECT id FROM failed)) RETURNING d.id), \
          counts AS (SELECT (SELECT count(*) FROM page) AS looked_at, (SELECT count(*) FROM back) AS back) \
          UPDATE webhook_runs r SET done = r.done + c.back, refused = r.refused + c.looked_at - c.back, \
          position = coalesce((SELECT id::text FROM page ORDER BY id DESC LIMIT 1), r.position), mark = coalesce(?, r.mark), \

@@ -58,16 +58,19 @@ statement! {
 }
 
 statement! {
+    /// The status is asked for outside of what locks the rows: an index of what failed, nearly empty when it was looked at last, must not look as
+    /// good as the ids. What is locked is as it is now, so the update need not ask again.
     PutBack {
         id: Vec<Uuid> => Array<SqlUuid>,
         due: Timestamp => Timestamptz,
     } -> SqlUuid =
-        "WITH failed AS (SELECT d.id FROM unnest(?) AS v (id) JOIN webhook_deliveries d ON d.id = v.id WHERE d.status = 'failed' \
-         AND EXISTS (SELECT 1 FROM webhook_events e WHERE e.tenant = d.tenant AND e.id = d.event_id) ORDER BY d.id FOR UPDATE OF d) \
+        "WITH failed AS MATERIALIZED (SELECT d.id FROM \
+         (SELECT * FROM webhook_deliveries WHERE id = ANY (?) ORDER BY id OFFSET 0 FOR UPDATE) d WHERE d.status = 'failed' \
+         AND EXISTS (SELECT 1 FROM webhook_events e WHERE e.tenant = d.tenant AND e.id = d.event_id OFFSET 0)) \
          UPDATE webhook_deliveries d SET status = CASE WHEN d.attempt_count = 0 THEN 'pending' ELSE 'retrying' END, \
          next_retry_at = ?, attempt_error = NULL, \
          error_message = CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END \
-         FROM failed WHERE d.id = failed.id AND d.status = 'failed' RETURNING d.id"
+         WHERE d.id = ANY (ARRAY(SELECT id FROM failed)) RETURNING d.id"
 }
 
 fn rows(max: usize) -> i64 {

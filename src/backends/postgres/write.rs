@@ -150,7 +150,8 @@ statement! {
     /// outcome that a new one replaces moves to the past attempts. A row that was stopped takes an attempt that was
     /// under way, and stays stopped unless that delivered it. The last condition says nothing of the status: `old` locked the row as
     /// it is now, and this statement still sees it as it was. `old` has all that the update needs: a second look at what is sent would compare
-    /// each step with each.
+    /// each step with each. Rows are looked up by their ids alone, and their status is asked for outside: where next to nothing waited when
+    /// the table was analyzed, all that waits would be read for each batch.
     TakeSteps<'a> {
         id: Vec<Uuid> => Array<SqlUuid>,
         after_attempts: Vec<i32> => Array<Integer>,
@@ -169,13 +170,13 @@ statement! {
          CASE WHEN d.last_attempt_at IS NOT NULL THEN coalesce(d.attempt_error, d.error_message) END AS error, v.after_attempts, \
          v.attempted, v.new_status, v.new_count, v.new_retry_at, v.new_at, v.new_response_status, v.new_body, v.new_time, v.new_error, \
          coalesce(v.new_reason, CASE WHEN d.status = 'failed' AND v.new_status <> 'delivered' THEN d.error_message END) AS reason \
-         FROM webhook_deliveries d JOIN (SELECT unnest(?) AS id, unnest(?) AS after_attempts, unnest(?) AS attempted, \
+         FROM (SELECT * FROM (SELECT unnest(?) AS id, unnest(?) AS after_attempts, unnest(?) AS attempted, \
          unnest(?) AS new_status, unnest(?) AS new_count, unnest(?) AS new_retry_at, unnest(?) AS new_at, \
          unnest(?) AS new_response_status, unnest(?) AS new_body, unnest(?) AS new_time, unnest(?) AS new_error, \
-         unnest(?) AS new_reason) AS v ON d.id = v.id \
+         unnest(?) AS new_reason) AS sent ORDER BY id) AS v, \
+         LATERAL (SELECT * FROM webhook_deliveries d WHERE d.id = v.id OFFSET 0 FOR UPDATE) AS d \
          WHERE d.attempt_count = v.after_attempts AND (d.status IN ('pending', 'retrying') \
-         OR v.attempted AND d.status = 'failed' AND (d.attempt_error IS NOT NULL OR d.last_attempt_at IS NULL)) \
-         ORDER BY d.id FOR UPDATE OF d), \
+         OR v.attempted AND d.status = 'failed' AND (d.attempt_error IS NOT NULL OR d.last_attempt_at IS NULL))), \
          past AS (INSERT INTO webhook_past_attempts (delivery_id, attempt_number, at, response_status, response_body, \
          response_time, error_message) SELECT id, attempt_count, last_attempt_at, response_status, response_body, \
          coalesce(response_time, 0), error FROM old \
