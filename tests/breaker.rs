@@ -124,9 +124,9 @@ both_modes! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_worker_does_not_find_out_for_itself() {
-    let mut world = quick(World::production()).set("POSTHASTE__BREAKER__PAUSE", "60").set("POSTHASTE__BREAKER__MAX_PAUSE", "60").await;
+/// A worker found out that the endpoint hangs, and ended. The other number is that of the requests that the endpoint had got until then.
+async fn found_out(setup: Setup) -> (World, usize) {
+    let mut world = quick(setup).set("POSTHASTE__BREAKER__PAUSE", "60").set("POSTHASTE__BREAKER__MAX_PAUSE", "60").await;
     let _broken = world.receiver.hanging("/");
     world.register("/", &json!({"timeout": 0.3, "max_retries": 5, "retry_delay": 0.2})).await;
     world.enqueue(Door::Http, &events(0, 5)).await;
@@ -134,9 +134,25 @@ async fn a_new_worker_does_not_find_out_for_itself() {
     world.app.terminate();
     world.app.exited().await;
     let before = world.receiver.count();
+    (world, before)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_worker_does_not_find_out_for_itself() {
+    let (mut world, before) = found_out(World::production()).await;
     world.start_again().await;
     becomes_broken(&world, 1.0).await;
     world.enqueue(Door::Http, &events(5, 50)).await;
+    world.api.wait_for_deliveries("pending", 50).await;
+    assert_eq!(world.receiver.count(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_worker_claims_nothing_before_it_asked_the_others() {
+    // Time enough to claim what waits, and send it.
+    let (mut world, before) = found_out(World::production().set("FAILPOINTS", "asking=1*sleep(1000)")).await;
+    world.enqueue(Door::List, &events(5, 50)).await;
+    world.start_again().await;
     world.api.wait_for_deliveries("pending", 50).await;
     assert_eq!(world.receiver.count(), before);
 }

@@ -240,7 +240,7 @@ impl Lanes {
             let State { lanes, silent, .. } = &mut *state;
             let lane = lanes.entry(id).or_insert_with(|| Lane::new(Arc::clone(&flight.endpoint), self.lane_limit, silent.remove(&id)));
             lane.follow(&flight.endpoint, self.lane_limit);
-            let full = lane.turns_away().map(|wait| (wait, Wait::Busy));
+            let full = lane.turns_away(now).map(|wait| (wait, Wait::Busy));
             if let Some((wait, why)) = full.or_else(|| Some((state.stuck_for(id, now)?, Wait::Stuck))) {
                 turns.away.push((flight, wait, why));
                 continue;
@@ -298,7 +298,11 @@ impl Lanes {
             state.stuck += if lane.stuck { lane.in_flight() } else { 0 };
             match state.gates.passage(*id, now) {
                 Passage::Shut(rest, why) => turns.away.extend(lane.waiting.drain(..).map(|(_, flight)| (flight, rest, why))),
-                Passage::Open => turns.away.extend(lane.take_stalled(now, patience)),
+                Passage::Open => {
+                    // Its probe: gone for as long as the lane has not moved, it might miss the moment at which one is asked for again and again.
+                    let kept = usize::from(state.gates.wants_a_probe(*id, lane.in_flight(), now));
+                    turns.away.extend(lane.take_stalled(kept, now, patience));
+                }
             }
             state.queued += lane.waiting.len();
             if lane.busy {

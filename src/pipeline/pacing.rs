@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::intake::Intake;
 use super::lanes::News;
 use super::patience::Patience;
+use crate::faults;
 use crate::ports::BackendError;
 
 /// How soon the others know.
@@ -20,6 +21,7 @@ pub(super) async fn run(intake: Arc<Intake>, stop: CancellationToken) {
     let (mut patience, mut untold, mut known) = (Patience::new(), Vec::new(), 0);
     loop {
         untold.extend(intake.sending.lanes.news());
+        faults::crash_point("asking");
         let exchanged = exchange(&intake, &mut untold, &mut known).await;
         // Where they cannot be asked, what can be claimed all the same must not wait for them.
         intake.asked.cancel();

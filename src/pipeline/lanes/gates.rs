@@ -45,6 +45,10 @@ impl Gate {
         let slowed = self.slowed.map(|until| (until, Wait::Slowed));
         broken.into_iter().chain(slowed).max_by_key(|(until, _)| *until)
     }
+
+    fn awaits_probe(&self, now: Instant) -> bool {
+        self.broken.is_some_and(|broken| !broken.probing && broken.until <= now)
+    }
 }
 
 /// Only endpoints that are left alone, or were until a moment ago, have a gate.
@@ -108,8 +112,12 @@ impl Gates {
     }
 
     pub(super) fn to_be_probed(&self, now: Instant) -> impl Iterator<Item = i64> {
-        let over = move |gate: &Gate| gate.broken.is_some_and(|broken| !broken.probing && broken.until <= now);
-        self.gates.iter().filter(move |(_, gate)| over(gate)).map(|(id, _)| *id)
+        self.gates.iter().filter(move |(_, gate)| gate.awaits_probe(now)).map(|(id, _)| *id)
+    }
+
+    /// Whether a flight that waits may become the probe, `in_flight` being under way already.
+    pub(super) fn wants_a_probe(&self, id: i64, in_flight: usize, now: Instant) -> bool {
+        self.gates.get(&id).is_some_and(|gate| gate.awaits_probe(now) || gate.broken.is_some_and(|broken| broken.probing && in_flight == 0))
     }
 
     pub(super) fn probe(&mut self, id: i64) {

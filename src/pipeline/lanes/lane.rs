@@ -14,6 +14,8 @@ use crate::sender::Target;
 
 /// A lane whose oldest request has run for so long, without a success meanwhile, does not move.
 const STUCK: Duration = Duration::from_secs(1);
+/// One whose oldest request has run for so long, without a success meanwhile, may get stuck, and takes little more before that is known.
+const HESITATING: Duration = Duration::from_millis(200);
 /// How many turns of its lane, or seconds, a flight is sent away for at most.
 const MOST_TURNS: u32 = 300;
 /// A flight of a lane that does not move is sent away for no longer than this, or for as long as the lane has not moved.
@@ -153,12 +155,14 @@ impl Lane {
         self.allowed = 1;
     }
 
-    /// For how long a flight that comes now is sent away: its endpoint takes less than it might, and enough for it waits here. What waits is held
-    /// in memory that the others need.
-    pub(super) fn turns_away(&self) -> Option<Duration> {
+    /// For how long a flight that comes now is sent away: its endpoint takes less than it might, or does not move yet, and enough for it waits
+    /// here. What waits is held in memory that the others need: ten lanes that fill up until they count as stuck would leave a full queue
+    /// hardly any.
+    pub(super) fn turns_away(&self, now: Instant) -> Option<Duration> {
         let place = self.waiting.len();
-        let has_enough = self.allowed < self.cap && place >= self.allowed * TURNS_KEPT;
-        has_enough.then(|| until_turn(place, self.allowed, self.pace, STUCK))
+        let slowed_down = self.allowed < self.cap && place >= self.allowed * TURNS_KEPT;
+        let hesitates = place >= (self.cap / 2).max(ROOM_KEPT) && !self.moves() && self.oldest_runs_for(now) >= HESITATING;
+        (slowed_down || hesitates).then(|| until_turn(place, self.allowed, self.pace, STUCK))
     }
 
     /// Looks how it moves; `since` is how long ago that was done last.
@@ -193,16 +197,16 @@ impl Lane {
         if self.running.is_empty() { NOT_MOVING } else { self.oldest_runs_for(now).max(STUCK) }
     }
 
-    /// Takes out all that waits, if the oldest has waited for `patience` or the lane does not move. With each comes how long it will take, at the
-    /// lane's pace, until its turn.
-    pub(super) fn take_stalled(&mut self, now: Instant, patience: Duration) -> Vec<Away> {
+    /// Takes out all that waits but for the first `kept`, if the oldest has waited for `patience` or the lane does not move. With each comes how
+    /// long it will take, at the lane's pace, until its turn.
+    pub(super) fn take_stalled(&mut self, kept: usize, now: Instant, patience: Duration) -> Vec<Away> {
         let waited = self.waiting.front().map(|(since, _)| now.duration_since(*since)).unwrap_or_default();
-        if self.waiting.is_empty() || (waited < patience && !self.stuck) {
+        if self.waiting.len() <= kept || (waited < patience && !self.stuck) {
             return Vec::new();
         }
         let (cap, pace, stuck_for) = (self.cap, self.pace, if self.stuck { self.stuck_for(now) } else { waited });
         let why = if self.stuck { Wait::Stuck } else { Wait::Busy };
-        self.waiting.drain(..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for), why)).collect()
+        self.waiting.drain(kept..).enumerate().map(|(place, (_, flight))| (flight, until_turn(place, cap, pace, stuck_for), why)).collect()
     }
 }
 

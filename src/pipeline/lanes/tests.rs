@@ -29,22 +29,8 @@ fn endpoint(id: i64) -> Arc<Endpoint> {
     let json = r#"{"name":"n","url":"https://example.com/","event_types":["*"]}"#;
     let defaults = EndpointDefaults { timeout: Duration::from_secs(30), max_retries: 3, retry_delay: Duration::from_secs(60) };
     let spec = serde_json::from_str::<EndpointDraft>(json).expect("JSON").into_new(defaults).expect("valid").spec;
-    let at = clock::from_unix_seconds(0.0);
-    let (tenant, secret) = (Arc::from("default"), Secret::new("secret-secret".into()));
-    let (disabled_reason, failing_since) = (None, None);
-    Arc::new(Endpoint {
-        id,
-        tenant,
-        spec,
-        secret,
-        disabled_reason,
-        failing_since,
-        recovering: false,
-        created_at: at,
-        updated_at: at,
-        earlier: Vec::new(),
-        locked: None,
-    })
+    let (secret, at) = (Secret::new("secret-secret".into()), clock::from_unix_seconds(0.0));
+    Arc::new(Endpoint::new(id, Arc::from("default"), spec, secret, at))
 }
 
 fn flights(id: i64, count: usize) -> Vec<Flight> {
@@ -219,4 +205,56 @@ fn an_endpoint_that_was_broken_begins_with_one_request_at_a_time_and_has_one_mor
         assert_eq!(lanes.in_flight(), wanted);
     }
     assert!(lanes.broken().is_empty());
+}
+
+#[test]
+fn what_comes_after_a_pause_stays_for_the_probe_though_the_endpoint_counts_as_stuck() {
+    let lanes = Lanes { breaker: BreakerSettings { pause: Duration::ZERO, ..BREAKER }, ..lanes(32) };
+    let mut running: VecDeque<_> = lanes.offer(flights(1, 32)).starts.into();
+    finish_with(&lanes, Sign::Silent, &mut running, 32);
+    assert!(lanes.offer(flights(1, 5)).starts.is_empty());
+    let away = |patience| lanes.look(patience, Duration::from_millis(250)).away.len();
+    assert_eq!((away(Duration::MAX), away(Duration::ZERO)), (4, 0), "one is enough");
+    assert_eq!(lanes.to_be_probed().len(), 1);
+    assert_eq!(lanes.probe(1).len(), 1);
+    assert_eq!(lanes.offer(flights(1, 5)).away.len(), 5, "one runs");
+}
+
+#[test]
+fn a_probe_stays_while_others_that_are_stuck_have_all_that_there_is_for_them() {
+    let lanes = Lanes { breaker: BreakerSettings { pause: Duration::ZERO, ..BREAKER }, ..lanes(32) };
+    let mut running: VecDeque<_> = lanes.offer(flights(1, 32)).starts.into();
+    finish_with(&lanes, Sign::Silent, &mut running, 32);
+    lanes.offer(flights(1, 1));
+    for id in 2..=LIMIT as i64 {
+        let mut running: VecDeque<_> = lanes.offer(flights(id, 1)).starts.into();
+        finish_with(&lanes, Sign::Silent, &mut running, 1);
+        lanes.offer(flights(id, 1));
+    }
+    let away =
+        || lanes.look(Duration::MAX, Duration::from_millis(250)).away.into_iter().filter(|(flight, ..)| flight.endpoint.id == 1).count();
+    away();
+    assert!(lanes.probe(1).is_empty(), "no room for what is stuck");
+    assert_eq!(away(), 0);
+}
+
+#[test]
+fn an_endpoint_that_hesitates_holds_little_that_waits_until_something_succeeds() {
+    let (mut lane, begun, mut late) = (Lane::new(endpoint(1), 32, false), Instant::now(), Vec::new());
+    let after = |millis| begun + Duration::from_millis(millis);
+    lane.waiting.extend(flights(1, 48).into_iter().map(|flight| (begun, flight)));
+    for _ in 0..32 {
+        lane.start(begun, &mut late).expect("none has a slot");
+    }
+    assert_eq!(lane.turns_away(after(100)), None, "nobody knows yet");
+    assert!(lane.turns_away(after(300)).is_some_and(|wait| wait >= Duration::from_secs(1)));
+    let next = lane.waiting.pop_front().expect("one");
+    assert_eq!(lane.turns_away(after(300)), None, "few wait");
+    lane.waiting.push_back(next);
+    lane.end(begun, Sign::Well, BREAKER, after(300));
+    assert_eq!(lane.turns_away(after(350)), None, "it moves");
+    let mut slow = Lane::new(endpoint(1), 1, false);
+    slow.waiting.extend(flights(1, 9).into_iter().map(|flight| (begun, flight)));
+    slow.start(begun, &mut late).expect("none has a slot");
+    assert_eq!(slow.turns_away(after(300)), None, "a few cost nobody anything");
 }
