@@ -8,6 +8,7 @@ mod retry;
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt as _;
 
+use redis::AsyncCommands as _;
 use serde_json::json;
 
 use crate::harness::world::launch;
@@ -42,6 +43,12 @@ fn faulty(world: &World, fault: &str) -> Process {
 async fn ready(process: &mut Process) {
     let api = process.api();
     eventually(LONG, async || (api.ready().await == Some(200)).then_some(())).await;
+}
+
+/// Waits until a worker waits for an entry: it has an empty claim then, into which the next one is moved.
+async fn waits_for_entries(world: &World) {
+    let (mut redis, claims) = (world.redis().await, world.key("webhook_claims"));
+    eventually(LONG, async || (redis.zcard::<_, usize>(&claims).await.expect("Redis runs") > 0).then_some(())).await;
 }
 
 /// Waits until the fault has ended the process.

@@ -80,7 +80,7 @@ async fn a_flushed_redis_under_load_loses_nothing_that_postgres_knows_of_and_its
         let at = dice.number(events * 2 / 5..events * 3 / 5);
         let (world, redis) = (&stage.world, &stage.redis);
         let flush = async {
-            world.receiver.wait_for(at).await;
+            world.receiver.wait_until(LONG_ENOUGH, |requests| requests.len() >= at).await;
             let (waiting, _) = missing(world).await;
             assert!(waiting > at / 6, "only {waiting} wait");
             redis.flush().await;

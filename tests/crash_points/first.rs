@@ -1,12 +1,15 @@
 //! While an event is on its way to its first attempts.
 
-use super::{assert_whole, ended_by_the_fault, enqueue, points, ready, with_fault, world};
+use super::{assert_whole, ended_by_the_fault, enqueue, points, ready, waits_for_entries, with_fault, world};
 use crate::harness::{Door, Setup};
 
 async fn a_process_that_ends_there_loses_nothing(setup: Setup, door: Door, fault: &str) {
     let mut world = world(setup, 0.3).await;
     let mut process = with_fault(&mut world, fault).await;
     ready(&mut process).await;
+    if door == Door::List {
+        waits_for_entries(&world).await;
+    }
     let refused = enqueue(&world, &process, door).await;
     ended_by_the_fault(process).await;
     world.start_again().await;
