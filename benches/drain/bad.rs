@@ -15,63 +15,83 @@ use crate::stage::{self, Stage};
 const CHUNK: u32 = 1000;
 /// A steady rate is kept for so long, or until all events are out.
 const LASTS: Duration = Duration::from_secs(4);
-/// How often every kind has its turn in a round: with a full queue, and at a steady rate. One stall of the machine decides what the p99 of
-/// a turn is, so many short turns say more than a few long ones.
-const FULL_TURNS: usize = 3;
+/// How often every kind has its turn in a round: with a full queue, and at a steady rate. One stall of the machine decides what a turn comes
+/// to, so many short turns say more than a few long ones.
+const FULL_TURNS: usize = 5;
 const STEADY_TURNS: usize = 7;
 
-/// What the ninety others get, while the ten are as they are.
+/// What the ninety others get in the turns of a round, while the ten are as they are.
 #[derive(Serialize)]
 pub(crate) struct Others {
-    /// Deliveries a second, from the first one to the last.
-    pub(crate) per_second: f64,
-    /// The same without the first and the last tenth of them.
-    pub(crate) steady: f64,
+    #[serde(skip)]
+    ten: Ten,
+    full: Vec<Full>,
     /// At half the rate that all hundred had while all were healthy, from `LPUSH` to receipt.
-    pub(crate) latency: Percentiles,
+    latency: Vec<Percentiles>,
     pub(crate) duplicates: usize,
     pub(crate) losses: usize,
     pub(crate) complaints: Vec<String>,
 }
 
+/// A turn with a full queue; deliveries a second.
+#[derive(Serialize)]
+struct Full {
+    /// To all hundred.
+    all: f64,
+    /// To the others, from the first one to the last.
+    others: f64,
+    /// The same without the first and the last tenth of them.
+    steady: f64,
+}
+
+/// A figure of each turn.
+type Figures = fn(&Others) -> Vec<f64>;
+
+/// What the others get, and the ratio of that to what the same get while all are healthy.
+pub(crate) struct Compared {
+    /// Deliveries a second, from the first one to the last.
+    pub(crate) per_second: (f64, f64),
+    /// The same without the first and the last tenth of them.
+    pub(crate) steady: (f64, f64),
+    /// Milliseconds.
+    pub(crate) p50: (f64, f64),
+    pub(crate) p99: (f64, f64),
+}
+
 pub(crate) struct Bad {
     /// Healthy ones first.
-    pub(crate) kinds: Vec<(Ten, Others)>,
+    kinds: Vec<Others>,
 }
 
 impl Bad {
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Others)> {
-        self.kinds.iter().map(|(ten, others)| (ten.name(), others))
+        self.kinds.iter().map(|others| (others.ten.name(), others))
     }
 
-    /// Ratios to what the same get while all are healthy: throughput to the last, in the middle, and p99.
-    pub(crate) fn ratios(&self, of: &Others) -> (f64, f64, f64) {
-        let ratio = |pick: fn(&Others) -> f64| pick(of) / self.kinds.first().map_or(f64::NAN, |(_, healthy)| pick(healthy));
-        (ratio(|of| of.per_second), ratio(|of| of.steady), ratio(|of| of.latency.p99))
+    pub(crate) fn with(&self, ten: Ten) -> Option<Compared> {
+        Some(self.compared(self.kinds.iter().find(|others| others.ten == ten)?))
+    }
+
+    /// The middle one of all turns. For a ratio each turn is compared with the healthy one beside it: what else the machine does changes from
+    /// minute to minute.
+    pub(crate) fn compared(&self, of: &Others) -> Compared {
+        let both = |figures: Figures| {
+            let (of, healthy) = (figures(of), self.kinds.first().map_or_else(Vec::new, figures));
+            let ratios: Vec<_> = of.iter().zip(&healthy).map(|(of, healthy)| of / healthy).collect();
+            (median(&of), median(&ratios))
+        };
+        Compared {
+            per_second: both(|of| of.full.iter().map(|full| full.others).collect()),
+            steady: both(|of| of.full.iter().map(|full| full.steady).collect()),
+            p50: both(|of| of.latency.iter().map(|latency| latency.p50).collect()),
+            p99: both(|of| of.latency.iter().map(|latency| latency.p99).collect()),
+        }
     }
 }
 
-/// One kind's turns of a round.
-struct Turns {
-    ten: Ten,
-    full: Vec<Full>,
-    steady: Vec<Percentiles>,
-    duplicates: usize,
-    losses: usize,
-    complaints: Vec<String>,
-}
-
-/// What a turn with a full queue came to, as in [`Others`].
-struct Full {
-    /// Of all hundred.
-    all_per_second: f64,
-    per_second: f64,
-    steady: f64,
-}
-
-impl Turns {
+impl Others {
     fn none(ten: Ten) -> Self {
-        Self { ten, full: Vec::new(), steady: Vec::new(), duplicates: 0, losses: 0, complaints: Vec::new() }
+        Self { ten, full: Vec::new(), latency: Vec::new(), duplicates: 0, losses: 0, complaints: Vec::new() }
     }
 
     /// The first `pushed` events are over.
@@ -80,49 +100,29 @@ impl Turns {
         self.losses += taken.losses(pushed);
         self.complaints.extend(complaints);
     }
-
-    fn middle(self) -> (Ten, Others) {
-        let full = |pick: fn(&Full) -> f64| middle(&self.full, pick);
-        let steady = |pick: fn(&Percentiles) -> f64| middle(&self.steady, pick);
-        let others = Others {
-            per_second: full(|full| full.per_second),
-            steady: full(|full| full.steady),
-            latency: Percentiles { p50: steady(|latency| latency.p50), p99: steady(|latency| latency.p99) },
-            duplicates: self.duplicates,
-            losses: self.losses,
-            complaints: self.complaints,
-        };
-        (self.ten, others)
-    }
 }
 
-fn middle<T>(turns: &[T], pick: fn(&T) -> f64) -> f64 {
-    median(&turns.iter().map(pick).collect::<Vec<_>>())
-}
-
-/// Every kind has its turn, and then every kind once more: what else the machine does changes from minute to minute, and what counts is the
-/// middle one of each figure.
+/// Every kind has its turn, and then every kind once more.
 pub(crate) async fn measure(receiver: &Receiver, stage: &Stage, round: u32, events: u32, body_bytes: usize) -> Bad {
-    let kinds = std::iter::once(Ten::Healthy).chain(Ten::BAD);
     let sample = |what: &str, turn: usize, ten: Ten| Sample::new(&format!("{what}-{turn}-{}-{round}", ten.name()), events, body_bytes);
-    let mut kinds: Vec<_> = kinds.map(Turns::none).collect();
+    let mut kinds: Vec<_> = std::iter::once(Ten::Healthy).chain(Ten::BAD).map(Others::none).collect();
     for turn in 0..FULL_TURNS {
-        for turns in &mut kinds {
-            full(receiver, stage, turns, &sample("full", turn, turns.ten)).await;
+        for others in &mut kinds {
+            full(receiver, stage, others, &sample("full", turn, others.ten)).await;
         }
     }
-    let half = kinds.first().map_or(f64::NAN, |healthy| middle(&healthy.full, |full| full.all_per_second)) / 2.0;
+    let rates = kinds.first().map_or_else(Vec::new, |healthy| healthy.full.iter().map(|full| full.all).collect());
     for turn in 0..STEADY_TURNS {
-        for turns in &mut kinds {
-            steady(receiver, stage, turns, &sample("half", turn, turns.ten), half).await;
+        for others in &mut kinds {
+            steady(receiver, stage, others, &sample("half", turn, others.ten), median(&rates) / 2.0).await;
         }
     }
-    Bad { kinds: kinds.into_iter().map(Turns::middle).collect() }
+    Bad { kinds }
 }
 
 /// A full queue, as it is delivered.
-async fn full(receiver: &Receiver, stage: &Stage, turns: &mut Turns, sample: &Sample) {
-    let ten = turns.ten;
+async fn full(receiver: &Receiver, stage: &Stage, others: &mut Others, sample: &Sample) {
+    let ten = others.ten;
     let scene = crowd::scene(receiver, stage, ten, &sample.name).await;
     for first in (0..sample.count).step_by(CHUNK as usize) {
         let numbers = first..(first + CHUNK).min(sample.count);
@@ -144,14 +144,13 @@ async fn full(receiver: &Receiver, stage: &Stage, turns: &mut Turns, sample: &Sa
         rate(u32::try_from(to.saturating_sub(from)).unwrap_or(0), micros)
     };
     let (tenth, end) = (times.len() / 10, times.len().saturating_sub(1));
-    let (per_second, steady) = (between(0, end), between(tenth, end - tenth));
-    turns.full.push(Full { all_per_second: rate(count, all_micros), per_second, steady });
-    turns.note(&taken, sample.count, complaints);
+    others.full.push(Full { all: rate(count, all_micros), others: between(0, end), steady: between(tenth, end - tenth) });
+    others.note(&taken, sample.count, complaints);
 }
 
 /// A rate that the worker keeps up with.
-async fn steady(receiver: &Receiver, stage: &Stage, turns: &mut Turns, sample: &Sample, per_second: f64) {
-    let ten = turns.ten;
+async fn steady(receiver: &Receiver, stage: &Stage, others: &mut Others, sample: &Sample, per_second: f64) {
+    let ten = others.ten;
     let scene = crowd::scene(receiver, stage, ten, &sample.name).await;
     let worker = scene.worker().await;
     let lasts = LASTS.min(Duration::from_secs_f64(f64::from(sample.count) / per_second));
@@ -163,8 +162,8 @@ async fn steady(receiver: &Receiver, stage: &Stage, turns: &mut Turns, sample: &
     let complaints = errors(stage::end(worker).await);
     let mut taken = Taken::default();
     taken.add(sample, &receiver.take().await);
-    turns.steady.push(Percentiles::of(&taken.latencies(0, &sent)));
-    turns.note(&taken, pushed, complaints);
+    others.latency.push(Percentiles::of(&taken.latencies(0, &sent)));
+    others.note(&taken, pushed, complaints);
 }
 
 /// That attempts are given back when it ends is in order here.

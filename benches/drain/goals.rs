@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::bad::Bad;
 use crate::crowd::Ten;
 use crate::drain::Drained;
 use crate::growth::Growth;
@@ -92,10 +91,10 @@ pub(crate) fn of_rounds(rounds: &[Round]) -> Vec<Figure> {
     add("latency p50, above a bare POST", "ms", Wanted::Below(1.5), &|round| Some(round.latency.as_ref()?.above(|of| of.p50)));
     add("latency p99, above a bare POST", "ms", Wanted::Below(5.0), &|round| Some(round.latency.as_ref()?.above(|of| of.p99)));
     for ten in Ten::BAD {
-        let ratios = |bad: &Bad| Some(bad.ratios(&bad.kinds.iter().find(|(which, _)| *which == ten)?.1));
+        let compared = |round: &Round| round.bad.as_ref()?.with(ten);
         let name = format!("10 {}, others' ", ten.name());
-        add(&(name.clone() + "throughput"), "of healthy", Wanted::AtLeast(0.9), &|round| Some(ratios(round.bad.as_ref()?)?.0));
-        add(&(name + "p99"), "of healthy", Wanted::Below(2.0), &|round| Some(ratios(round.bad.as_ref()?)?.2));
+        add(&(name.clone() + "throughput"), "of healthy", Wanted::AtLeast(0.9), &|round| Some(compared(round)?.per_second.1));
+        add(&(name + "p99"), "of healthy", Wanted::Below(2.0), &|round| Some(compared(round)?.p99.1));
     }
     figures
 }

@@ -10,7 +10,7 @@
 //! - embedded: events go to `posthaste dev` by HTTP while it delivers;
 //! - latency: single events to an idle worker;
 //! - bad, unless it is measured alone in the first round only: a hundred endpoints, all healthy, and then ten of them hanging, dripping,
-//!   resetting or answering 503, three times in turn. What the ninety others get is compared to what they get while all are healthy.
+//!   resetting or answering 503, several times in turn. What the ninety others get is compared to what they get while all are healthy.
 //!
 //! And once, after all rounds:
 //! - soak: the worker's memory while ten of the hundred are bad in all ways at once;

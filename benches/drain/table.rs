@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bad::Bad;
+use crate::bad::{Bad, Compared};
 use crate::cpu::Cpu;
 use crate::door::Accepted;
 use crate::drain::Drained;
@@ -50,9 +50,8 @@ fn crowd(bad: &Bad) -> String {
         "90 endpoints, and 10:", "per second", "of those", "steady", "of those", "p50 ms", "p99 ms", "of those"
     );
     for (name, of) in bad.all() {
-        let Percentiles { p50, p99 } = of.latency;
-        let (all, steady, late) = bad.ratios(of);
-        text += &format!("    {name:22}{:11.0}{all:9.3}{:9.0}{steady:9.3}{p50:8.2}{p99:8.2}{late:9.2}\n", of.per_second, of.steady);
+        let Compared { per_second: (all, of_all), steady: (steady, of_steady), p50: (p50, _), p99: (p99, of_p99) } = bad.compared(of);
+        text += &format!("    {name:22}{all:11.0}{of_all:9.3}{steady:9.0}{of_steady:9.3}{p50:8.2}{p99:8.2}{of_p99:9.2}\n");
     }
     text
 }
@@ -115,8 +114,8 @@ pub(crate) fn line(round: &Round, events: u32) -> Value {
     }
     if let Some(bad) = &round.bad {
         for (name, others) in bad.all() {
-            let (all, steady, p99) = bad.ratios(others);
-            line["bad"][name] = json!({"others": others, "ratios": {"per_second": all, "steady": steady, "p99": p99}});
+            let Compared { per_second, steady, p99, .. } = bad.compared(others);
+            line["bad"][name] = json!({"others": others, "ratios": {"per_second": per_second.1, "steady": steady.1, "p99": p99.1}});
         }
     }
     line
