@@ -17,7 +17,7 @@ const CHUNK: u32 = 1000;
 const LASTS: Duration = Duration::from_secs(4);
 /// How often every kind has its turn in a round: with a full queue, and at a steady rate. One stall of the machine decides what a turn comes
 /// to, so many short turns say more than a few long ones.
-const FULL_TURNS: usize = 9;
+const FULL_TURNS: usize = 5;
 const STEADY_TURNS: usize = 7;
 
 /// What the ninety others get in the turns of a round, while the ten are as they are.
